@@ -1,0 +1,34 @@
+"""The pieces of pages that change by themselves: each is streamed, polled and part of its page.
+
+A fragment is one template and one context, a full snapshot, so that a lost update heals with the
+next. Its name is the id of its element, the name of its Server-Sent Event and of its partial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.models import Site
+
+#: The sites a network fragment speaks of: None stands for all of them.
+SiteIds = frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFragment:
+    """A piece of a site's page."""
+
+    name: str
+    template: str
+    context: Callable[[Site], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFragment:
+    """A piece of the network page."""
+
+    name: str
+    template: str
+    context: Callable[[SiteIds], dict[str, Any]]

@@ -1,0 +1,43 @@
+"""The ledger's tables. Keys are what the business writes on paper; see each module."""
+
+from ledger.models.day import DayTotal, DeclaredTotal, Dip, FiscalDay, HourTotal, Totalizer
+from ledger.models.entry import Entry, EntryFlag, Kind, Payment
+from ledger.models.live import (
+    Alarm,
+    AlarmEvent,
+    Delivery,
+    NozzleState,
+    PumpState,
+    SiteStatus,
+    TankState,
+)
+from ledger.models.operations import Pulse, Quarantine
+from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
+
+__all__ = [
+    "Alarm",
+    "AlarmEvent",
+    "DayTotal",
+    "DeclaredTotal",
+    "Delivery",
+    "Dip",
+    "Entry",
+    "EntryFlag",
+    "FiscalDay",
+    "FuellingPoint",
+    "HourTotal",
+    "Kind",
+    "Nozzle",
+    "NozzleState",
+    "Payment",
+    "Product",
+    "ProductFamily",
+    "Pulse",
+    "PumpState",
+    "Quarantine",
+    "Site",
+    "SiteStatus",
+    "Tank",
+    "TankState",
+    "Totalizer",
+]

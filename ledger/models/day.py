@@ -1,0 +1,184 @@
+"""The fiscal day: what the site declared, what the ledger holds, and the running totals."""
+
+import datetime
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ledger.models.entry import Kind
+from ledger.models.fields import TemperatureField, TotalMoneyField, TotalVolumeField
+from ledger.models.site import Site
+
+
+class FiscalDay(models.Model):
+    """A site's fiscal day, opened and closed by the site, never derived from the clock.
+
+    Invariants: the row exists before the first entry of its day and is locked by every
+    transaction that inserts entries or seals the day; `entry_count` and `highest_sequence` are
+    maintained in the transaction that inserts. A day is open until `closed_at` is known, then
+    closed, then sealed.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("Open")
+        CLOSED = "closed", _("Closed")
+        SEALED = "sealed", _("Sealed")
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, db_index=False, related_name="fiscal_days"
+    )
+    fiscal_day = models.DateField(_("fiscal day"))
+    opened_at = models.DateTimeField(_("opened at"), null=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+    last_sequence = models.IntegerField(_("last sequence, as declared"), null=True)
+    entry_count = models.IntegerField(_("entries held"), db_default=0)
+    highest_sequence = models.IntegerField(_("highest sequence held"), db_default=0)
+    last_entry_at = models.DateTimeField(_("newest entry occurred at"), null=True)
+    last_received_at = models.DateTimeField(_("newest entry received at"), null=True)
+    # SHA-256 of the canonical declaration: tells a repeat from a contradiction.
+    opening_digest = models.BinaryField(max_length=32, null=True)
+    closing_digest = models.BinaryField(max_length=32, null=True)
+    sealed_at = models.DateTimeField(_("sealed at"), null=True)
+    seal = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        db_table = "fiscal_day"
+        verbose_name = _("fiscal day")
+        verbose_name_plural = _("fiscal days")
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}"
+
+    @property
+    def status(self) -> "FiscalDay.Status":
+        """Open, closed or sealed."""
+        if self.sealed_at is not None:
+            return self.Status.SEALED
+        return self.Status.OPEN if self.closed_at is None else self.Status.CLOSED
+
+    @property
+    def expected_count(self) -> int:
+        """How many entries there should be: what the site declared, else the highest seen."""
+        return max(self.last_sequence or 0, self.highest_sequence)
+
+    @property
+    def missing_count(self) -> int:
+        """How many sequence numbers up to the last one have no entry."""
+        return self.expected_count - self.entry_count
+
+    @property
+    def open_for(self) -> datetime.timedelta | None:
+        """From opening to closing, None while either is unknown."""
+        if self.opened_at is None or self.closed_at is None:
+            return None
+        return self.closed_at - self.opened_at
+
+
+class DayTotal(models.Model):
+    """What the entries of one day, product and kind add up to.
+
+    Invariant: maintained by the statement that inserts the entries, so the sum over `entry` and
+    this row are equal at every commit. `tax` is the sum of each entry's tax, which is
+    amount x rate / (100 + rate) rounded half away from zero to 2 places; 0 without a rate.
+    """
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "product", "kind")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+    )
+    fiscal_day = models.DateField(_("fiscal day"))
+    product = models.CharField(_("product"), max_length=32)
+    kind = models.SmallIntegerField(_("kind"), choices=Kind)
+    count = models.IntegerField(_("entries"))
+    volume = TotalVolumeField(_("volume, litres"))
+    amount = TotalMoneyField(_("amount"))
+    tax = TotalMoneyField(_("tax"))
+
+    class Meta:
+        db_table = "day_total"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}/{self.product}/{self.kind}"
+
+
+class HourTotal(models.Model):
+    """Turnover of one fiscal day by hour of the site's own clock (0 to 23).
+
+    Invariant: maintained by the statement that inserts the entries, like `DayTotal`.
+    """
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "hour")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+    )
+    fiscal_day = models.DateField(_("fiscal day"))
+    hour = models.SmallIntegerField(_("hour"))
+    count = models.IntegerField(_("entries"))
+    volume = TotalVolumeField(_("volume, litres"))
+    amount = TotalMoneyField(_("amount"))
+
+    class Meta:
+        db_table = "hour_total"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}/{self.hour}"
+
+
+class DeclaredTotal(models.Model):
+    """What the site itself declared for one product as it closed the day (turnover only)."""
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "product")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, db_index=False, related_name="+")
+    fiscal_day = models.DateField(_("fiscal day"))
+    product = models.CharField(_("product"), max_length=32)
+    count = models.IntegerField(_("entries"))
+    volume = TotalVolumeField(_("volume, litres"))
+    amount = TotalMoneyField(_("amount"))
+
+    class Meta:
+        db_table = "declared_total"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}/{self.product}"
+
+
+class Totalizer(models.Model):
+    """A nozzle's non-resettable meter, in litres, as the day opened and closed."""
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "fuelling_point", "nozzle")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, db_index=False, related_name="+")
+    fiscal_day = models.DateField(_("fiscal day"))
+    fuelling_point = models.SmallIntegerField(_("fuelling point"))
+    nozzle = models.SmallIntegerField(_("nozzle"))
+    product = models.CharField(_("product"), max_length=32)
+    opening = TotalVolumeField(_("opening, litres"), null=True)
+    closing = TotalVolumeField(_("closing, litres"), null=True)
+
+    class Meta:
+        db_table = "totalizer"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}/{self.fuelling_point}/{self.nozzle}"
+
+
+class Dip(models.Model):
+    """What a tank held, in litres, as the day opened and closed."""
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "tank")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, db_index=False, related_name="+")
+    fiscal_day = models.DateField(_("fiscal day"))
+    tank = models.SmallIntegerField(_("tank"))
+    product = models.CharField(_("product"), max_length=32)
+    opening_volume = TotalVolumeField(_("opening volume, litres"), null=True)
+    opening_water = TotalVolumeField(_("opening water, litres"), null=True)
+    opening_temperature = TemperatureField(_("opening temperature, Celsius"), null=True)
+    closing_volume = TotalVolumeField(_("closing volume, litres"), null=True)
+    closing_water = TotalVolumeField(_("closing water, litres"), null=True)
+    closing_temperature = TemperatureField(_("closing temperature, Celsius"), null=True)
+
+    class Meta:
+        db_table = "dip"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}/{self.tank}"

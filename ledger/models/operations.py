@@ -1,0 +1,95 @@
+"""How the ingest is doing: what it could not take, and its pulse."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ledger.models.site import Site
+
+
+class Quarantine(models.Model):
+    """A message, or one item of an array, that the ledger did not take, kept as it came.
+
+    Invariants: nothing that arrives is dropped without a row here or in the ledger; the same
+    bytes on the same topic for the same reason are one open row that counts how often they were
+    `seen`, so a redelivery after a crash adds no row.
+    """
+
+    class Reason(models.TextChoices):
+        MALFORMED = "malformed", _("Malformed")
+        INVALID = "invalid", _("Invalid value")
+        CONFLICTING_DUPLICATE = "conflicting_duplicate", _("Conflicts with the ledger")
+        DAY_SEALED = "day_sealed", _("The day is sealed")
+        UNKNOWN_SITE = "unknown_site", _("Unknown site")
+        UNKNOWN_TOPIC = "unknown_topic", _("Unknown topic")
+        OVERSIZE = "oversize", _("Too large")
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        RELEASED = "released", _("Released")
+        DISMISSED = "dismissed", _("Dismissed")
+
+    id = models.BigAutoField(primary_key=True)
+    first_received_at = models.DateTimeField(_("first received at"))
+    last_received_at = models.DateTimeField(_("last received at"))
+    seen = models.IntegerField(_("times seen"), db_default=1)
+    topic = models.TextField(_("topic"))
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, related_name="quarantined")
+    reason = models.CharField(_("reason"), max_length=24, choices=Reason)
+    detail = models.TextField(_("exact reason"))
+    item_index = models.IntegerField(_("place in the array"), null=True)
+    fiscal_day = models.DateField(_("fiscal day"), null=True)
+    sequence = models.IntegerField(_("sequence"), null=True)
+    raw = models.BinaryField(_("bytes as received"))
+    raw_size = models.IntegerField(_("size as received, bytes"))
+    digest = models.BinaryField(max_length=32)
+    outcome = models.CharField(
+        _("outcome"), max_length=12, choices=Outcome, db_default=Outcome.WAITING
+    )
+
+    class Meta:
+        db_table = "quarantine"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["digest"],
+                condition=models.Q(outcome="waiting"),
+                name="quarantine_waiting_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.reason}"
+
+
+class Pulse(models.Model):
+    """One second of one ingest worker.
+
+    Counts are of that second. Latency runs from receipt to commit, lag from occurrence to
+    commit; both in milliseconds, None when nothing was committed in that second. `backlog` is
+    how many messages the worker held at its end.
+    """
+
+    pk = models.CompositePrimaryKey("at", "worker")
+    at = models.DateTimeField(_("second"))
+    worker = models.CharField(_("worker"), max_length=64)
+    received = models.IntegerField(_("messages received"))
+    stored = models.IntegerField(_("entries stored"))
+    duplicates = models.IntegerField(_("duplicates"))
+    quarantined = models.IntegerField(_("quarantined"))
+    live = models.IntegerField(_("live messages"))
+    live_written = models.IntegerField(_("live states written"))
+    batches = models.IntegerField(_("batches"))
+    backlog = models.IntegerField(_("messages held"))
+    latency_ms_p50 = models.FloatField(null=True)
+    latency_ms_p95 = models.FloatField(null=True)
+    latency_ms_p99 = models.FloatField(null=True)
+    latency_ms_max = models.FloatField(null=True)
+    lag_ms_p50 = models.FloatField(null=True)
+    lag_ms_p99 = models.FloatField(null=True)
+
+    class Meta:
+        db_table = "pulse"
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.worker}"

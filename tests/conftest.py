@@ -1,0 +1,122 @@
+"""Fixtures that every kind of test shares: the database server and the brokers, all real."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from console.embedded.postgres import embedded_database, running_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Start the PostgreSQL that all tests use before pytest-django makes its database there."""
+    with running_postgres(settings.VAR_DIR):
+        host = embedded_database(settings.VAR_DIR)["HOST"]
+        settings.DATABASES["default"]["HOST"] = host
+        connection.settings_dict["HOST"] = host
+        yield
+
+
+@pytest.fixture
+def committed_db(django_db_setup: None, django_db_blocker) -> Iterator[None]:
+    """Let a test commit, as a worker in its own process must see it; empty the tables after.
+
+    Django's flush cannot: entry refuses TRUNCATE. As the server's superuser the tests switch
+    the triggers off for their own session.
+    """
+    with django_db_blocker.unblock():
+        yield
+        with connection.cursor() as cursor:
+            tables = [
+                name
+                for name in connection.introspection.django_table_names(
+                    only_existing=True, include_views=False
+                )
+                if name not in {"django_migrations", "django_content_type", "auth_permission"}
+            ]
+            names = ", ".join(connection.ops.quote_name(name) for name in tables)
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+            cursor.execute("SET session_replication_role = DEFAULT")
+        connection.close()
+
+
+@pytest.fixture
+def database_url(committed_db: None) -> str:
+    """The test database's address, for processes that a test starts."""
+    config = connection.settings_dict
+    return f"postgresql://postgres@/{config['NAME']}?host={quote(config['HOST'], safe='')}"
+
+
+@dataclass(frozen=True)
+class BrokerAddress:
+    """Where a broker listens."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[BrokerAddress]:
+    """The broker that `manage.py run` embeds."""
+    from console.embedded.broker import running_broker
+
+    port = free_port()
+    with running_broker(port):
+        yield BrokerAddress(port)
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerAddress]:
+    """Mosquitto, as it would run in production (without its persistence)."""
+    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if binary is None:
+        pytest.fail("mosquitto is missing; `make test` installs it")
+    port = free_port()
+    folder: Path = tmp_path_factory.mktemp("mosquitto")
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
+        "max_queued_messages 0\n"
+    )
+    with subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for_port(port)
+            yield BrokerAddress(port)
+        finally:
+            process.terminate()
+
+
+def wait_for_port(port: int, *, seconds: float = 10) -> None:
+    """Return once something accepts connections on the port of this machine."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on port {port} after {seconds} s")
+        time.sleep(0.02)

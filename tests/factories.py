@@ -1,0 +1,79 @@
+"""Plain factories: each makes one row with believable defaults and returns it."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from console.models import Role, SiteAssignment, User
+from ledger.models import Entry, FiscalDay, FuellingPoint, Kind, Nozzle, Product, Site, Tank
+
+_numbers = count(1)
+PASSWORD = "a long enough password"
+
+
+def make_site(code: str = "", **values: Any) -> Site:
+    """Make a bare site, in London and pounds."""
+    number = next(_numbers)
+    values.setdefault("name", f"Site {number}")
+    return Site.objects.create(code=code or f"SITE-{number}", **values)
+
+
+def make_forecourt(code: str = "", *, fuelling_points: int = 2, **values: Any) -> Site:
+    """Make a site with E10 and B7, two tanks, and fuelling points that have a nozzle of each."""
+    site = make_site(code, **values)
+    for product, family, price in (("E10", "petrol", "1.4790"), ("B7", "diesel", "1.5490")):
+        Product.objects.create(
+            site=site,
+            code=product,
+            name=product,
+            family=family,
+            unit_price=Decimal(price),
+            tax_rate=Decimal(20),
+        )
+    for number, product in ((1, "E10"), (2, "B7")):
+        Tank.objects.create(
+            site=site,
+            number=number,
+            product=product,
+            capacity=Decimal(30000),
+            low_mark=Decimal(4000),
+            high_mark=Decimal(28000),
+        )
+    for point in range(1, fuelling_points + 1):
+        FuellingPoint.objects.create(site=site, number=point, bay=(point + 1) // 2)
+        for number, product in ((1, "E10"), (2, "B7")):
+            Nozzle.objects.create(
+                site=site, fuelling_point=point, number=number, product=product, tank=number
+            )
+    return site
+
+
+def make_entry(
+    site: Site, *, fiscal_day: str = "2026-11-22", sequence: int = 1, **values: Any
+) -> Entry:
+    """Write one sale past the worker, without its totals: for tests that read a single row."""
+    day = datetime.date.fromisoformat(fiscal_day)
+    FiscalDay.objects.get_or_create(site=site, fiscal_day=day)
+    noon = datetime.datetime.combine(day, datetime.time(12), datetime.UTC)
+    defaults = {
+        "kind": Kind.SALE,
+        "occurred_at": noon,
+        "received_at": noon,
+        "product": "E10",
+        "amount": Decimal("47.93"),
+        "volume": Decimal("32.407"),
+        "unit_price": Decimal("1.4790"),
+    }
+    return Entry.objects.create(site=site, fiscal_day=day, sequence=sequence, **defaults | values)
+
+
+def make_user(role: Role = Role.STAFF, *sites: Site, username: str = "", **values: Any) -> User:
+    """Make a person who can sign in with PASSWORD and looks after the given sites."""
+    user = User.objects.create_user(
+        username or f"{role}-{next(_numbers)}", password=PASSWORD, role=role, **values
+    )
+    SiteAssignment.objects.bulk_create(SiteAssignment(user=user, site=site) for site in sites)
+    return user

@@ -1,0 +1,19 @@
+"""Settings of the tests: the project's own, with a PostgreSQL that the tests start themselves."""
+
+import os
+from pathlib import Path
+
+#: Kept between runs, so that a run does not pay for making the cluster again.
+TEST_VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "test"
+os.environ["VAR_DIR"] = str(TEST_VAR_DIR)
+os.environ["SECRET_KEY"] = "the-tests-protect-nothing"
+for name in ("DATABASE_URL", "MQTT_URL", "DEBUG"):
+    os.environ.pop(name, None)
+
+from console.settings import *  # noqa: E402, F403
+
+DEBUG = False
+SECURE_COOKIES = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
+SECURE_PROXY_SSL_HEADER = None
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
