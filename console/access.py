@@ -1,0 +1,56 @@
+"""What a person may see and do. A site that a person may not see does not exist for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from console.models import Role, User
+from ledger.models import Quarantine, Site
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from console.fragments import SiteIds
+
+#: Roles that see every site. A manager sees the assigned ones, the frontend role none.
+NETWORK_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR})
+
+
+def sees_all_sites(user: User | AnonymousUser) -> bool:
+    """Say whether the person's role sees the whole network."""
+    return isinstance(user, User) and user.is_active and user.role in NETWORK_ROLES
+
+
+def visible_sites(user: User | AnonymousUser) -> QuerySet[Site]:
+    """Return the sites the person may see."""
+    if sees_all_sites(user):
+        return Site.objects.all()
+    if isinstance(user, User) and user.is_active and user.role == Role.MANAGER:
+        return Site.objects.filter(people=user)
+    return Site.objects.none()
+
+
+def visible_site_ids(user: User | AnonymousUser) -> SiteIds:
+    """Return the ids of the sites the person may see, None standing for all of them."""
+    if sees_all_sites(user):
+        return None
+    return frozenset(visible_sites(user).values_list("id", flat=True))
+
+
+def site_for(user: User | AnonymousUser, code: str) -> Site:
+    """Return the site with this code; Http404 when there is none that the person may see."""
+    site = visible_sites(user).filter(code=code).first()
+    if site is None:
+        raise Http404(_("There is no such site among those you can see."))
+    return site
+
+
+def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:
+    """Return the quarantined messages the person may see: all, or those of their own sites."""
+    if sees_all_sites(user):
+        return Quarantine.objects.all()
+    return Quarantine.objects.filter(site__in=visible_sites(user))

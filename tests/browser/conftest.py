@@ -1,0 +1,107 @@
+"""A real server process on the test database, and a real browser that visits it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import free_port, wait_for_port
+from tests.factories import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from console.models import User
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: A machine that runs the whole suite on two cores may be slow, a page never this slow.
+EXPECT_TIMEOUT_MS = 10_000
+
+
+@pytest.fixture(scope="session")
+def console_process(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The console as production runs it (no DEBUG, collected static files); returns its address."""
+    config = connection.settings_dict
+    port = free_port()
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+        "DATABASE_URL": f"postgresql://postgres@/{config['NAME']}?host={quote(config['HOST'], '')}",
+        "DEBUG": "off",
+        "SECURE_COOKIES": "off",
+        "SECRET_KEY": "the-tests-protect-nothing",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "VAR_DIR": str(tmp_path_factory.mktemp("console")),
+        "PORT": str(port),
+    }
+    python = [sys.executable, "-W", "default"]
+    subprocess.run(
+        [*python, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+    )
+    command = ["-m", "uvicorn", "console.asgi:application", f"--port={port}", "--lifespan=auto"]
+    # Open streams would hold a graceful stop up, so it waits a second for them at most.
+    command += ["--timeout-graceful-shutdown=1", "--log-level=warning"]
+    with subprocess.Popen([*python, *command], cwd=ROOT, env=environment) as process:
+        try:
+            wait_for_port(port, seconds=30)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def console_server(committed_db: None, console_process: str) -> str:
+    """The address of the running console; what the test commits is what it shows."""
+    return console_process
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Playwright's own Chromium, else the system's."""
+    with sync_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+        system = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+        if not own.exists() and system is None:
+            pytest.fail("no Chromium is installed; `make test` installs it")
+        browser = playwright.chromium.launch(
+            executable_path=own if own.exists() else system,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, console_server: str) -> Iterator[Page]:
+    """A fresh browser window at the console's address; a script's error fails the test."""
+    expect.set_options(timeout=EXPECT_TIMEOUT_MS)
+    context = browser.new_context(base_url=console_server, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def sign_in(page: Page, user: User) -> None:
+    """Sign in as a person would."""
+    page.goto("/sign-in/")
+    page.get_by_label("User name").fill(user.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).not_to_have_url("/sign-in/")
