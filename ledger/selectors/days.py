@@ -1,0 +1,360 @@
+"""Fiscal days: what a day holds, what it lacks, and whether it agrees with the site."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from ledger.models import (
+    DayTotal,
+    DeclaredTotal,
+    Dip,
+    Entry,
+    FiscalDay,
+    HourTotal,
+    Kind,
+    Product,
+    Site,
+    Totalizer,
+)
+from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.sites import HOURS_A_DAY
+
+#: A page names this many runs of missing entries; the count of missing ones is always exact.
+MISSING_RANGES_MAX = 50
+#: A list of entries shows this many at a time.
+ENTRIES_PER_PAGE = 50
+#: A list of fiscal days shows this many at a time.
+DAYS_PER_PAGE = 31
+
+_MISSING_RANGES_SQL = (
+    Path(__file__).parent.parent.joinpath("sql", "missing_ranges.sql").read_text(encoding="utf-8")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRange:
+    """Sequence numbers without an entry, `first` and `last` included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A number of entries with what they add up to: litres, gross amount, tax in it."""
+
+    count: int = 0
+    volume: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+
+    def __add__(self, other: Measure) -> Measure:
+        return Measure(
+            count=self.count + other.count,
+            volume=self.volume + other.volume,
+            amount=self.amount + other.amount,
+            tax=self.tax + other.tax,
+        )
+
+    def __sub__(self, other: Measure) -> Measure:
+        return Measure(
+            count=self.count - other.count,
+            volume=self.volume - other.volume,
+            amount=self.amount - other.amount,
+            tax=self.tax - other.tax,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductDay:
+    """One product's turnover in a day beside what the site declared (None: it declared none)."""
+
+    product: str
+    turnover: Measure
+    declared: Measure | None = None
+
+    @property
+    def difference(self) -> Measure | None:
+        """Turnover less what was declared (taxes are not declared), None without a declaration."""
+        if self.declared is None:
+            return None
+        return self.turnover - self.declared
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the site declared exactly this count, volume and amount."""
+        difference = self.difference
+        return difference is not None and not (
+            difference.count or difference.volume or difference.amount
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindTotal:
+    """What the entries of one kind and product add up to."""
+
+    product: str
+    kind: Kind
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaySummary:
+    """A fiscal day with its totals.
+
+    `hours` is the turnover in litres for each hour of the site's clock; `missing` lists at most
+    MISSING_RANGES_MAX ranges, while `day.missing_count` is exact.
+    """
+
+    day: FiscalDay
+    products: list[ProductDay] = field(default_factory=list)
+    kinds: list[KindTotal] = field(default_factory=list)
+    hours: list[Decimal] = field(default_factory=list)
+    missing: list[MissingRange] = field(default_factory=list)
+
+    @property
+    def turnover(self) -> Measure:
+        """All products' sales and refunds."""
+        return sum((row.turnover for row in self.products), Measure())
+
+    @property
+    def declared(self) -> Measure:
+        """All products' declared totals."""
+        return sum((row.declared for row in self.products if row.declared), Measure())
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the site declared any totals."""
+        return any(row.declared for row in self.products)
+
+    @property
+    def difference(self) -> Measure:
+        """Turnover less what the site declared."""
+        return self.turnover - self.declared
+
+    @property
+    def totals_agree(self) -> bool:
+        """Whether each product's turnover is what the site declared."""
+        return all(row.agrees for row in self.products)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the day is closed, nothing is missing and the totals are the declared ones."""
+        return self.day.closed_at is not None and self.day.missing_count == 0 and self.totals_agree
+
+    @property
+    def is_missing_list_cut(self) -> bool:
+        """Whether more is missing than `missing` lists."""
+        return sum(part.last - part.first + 1 for part in self.missing) < self.day.missing_count
+
+
+def day_summary(day: FiscalDay) -> DaySummary:
+    """Return the day with its totals. Three queries, and one more when entries are missing."""
+    kinds = [
+        KindTotal(product=row.product, kind=Kind(row.kind), measure=_measure(row))
+        for row in DayTotal.objects.filter(**_of(day)).order_by("pk")
+    ]
+    turnover: dict[str, Measure] = {}
+    for row in kinds:
+        if row.kind in TURNOVER_KINDS:
+            turnover[row.product] = turnover.get(row.product, Measure()) + row.measure
+    declared = {row.product: _measure(row) for row in DeclaredTotal.objects.filter(**_of(day))}
+    products = [
+        ProductDay(
+            product=product,
+            turnover=turnover.get(product, Measure()),
+            # A product that the site did not name in its declaration was declared to be nothing.
+            declared=declared.get(product, Measure()) if declared else None,
+        )
+        for product in sorted(turnover | declared)
+    ]
+    return DaySummary(
+        day=day,
+        products=products,
+        kinds=kinds,
+        hours=_hours(day),
+        missing=missing_ranges(day),
+    )
+
+
+def missing_ranges(day: FiscalDay, *, limit: int = MISSING_RANGES_MAX) -> list[MissingRange]:
+    """Return the day's first runs of missing sequence numbers; no query when none is missing."""
+    if day.missing_count <= 0:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MISSING_RANGES_SQL,
+            {
+                "site_id": day.site_id,
+                "fiscal_day": day.fiscal_day,
+                "expected_count": day.expected_count,
+                "ranges_max": limit,
+            },
+        )
+        return [MissingRange(first, last) for first, last in cursor.fetchall()]
+
+
+def day_readings(day: FiscalDay) -> tuple[list[Dip], list[Totalizer]]:
+    """Return what the tanks held and where the meters stood as the day opened and closed."""
+    dips = Dip.objects.filter(**_of(day)).order_by("pk")
+    totalizers = Totalizer.objects.filter(**_of(day)).order_by("pk")
+    return list(dips), list(totalizers)
+
+
+def day_neighbours(day: FiscalDay) -> tuple[FiscalDay | None, FiscalDay | None]:
+    """Return the site's fiscal days before and after this one."""
+    days = FiscalDay.objects.filter(site=day.site_id)
+    before = days.filter(fiscal_day__lt=day.fiscal_day).order_by("-fiscal_day").first()
+    after = days.filter(fiscal_day__gt=day.fiscal_day).order_by("fiscal_day").first()
+    return before, after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Which of a day's entries to list."""
+
+    flagged: bool = False
+    kind: int | None = None
+    product: str = ""
+    fuelling_point: int | None = None
+
+    def apply(self, entries: QuerySet[Entry]) -> QuerySet[Entry]:
+        """Narrow the entries down."""
+        if self.flagged:
+            entries = entries.exclude(flags=0)
+        if self.kind is not None:
+            entries = entries.filter(kind=self.kind)
+        if self.product:
+            entries = entries.filter(product=self.product)
+        if self.fuelling_point is not None:
+            entries = entries.filter(fuelling_point=self.fuelling_point)
+        return entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPage:
+    """A page of a day's entries, newest first.
+
+    `before` asks for the older ones with `sequence` below it, `after` for the newer ones; None
+    where there are no more.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    before: int | None = None
+    after: int | None = None
+
+
+def day_entries(
+    day: FiscalDay,
+    *,
+    only: EntryFilter | None = None,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = ENTRIES_PER_PAGE,
+) -> EntryPage:
+    """Return a page of the day's entries by keyset: each page is one walk along the key."""
+    entries = Entry.objects.filter(**_of(day))
+    if only is not None:
+        entries = only.apply(entries)
+    if after is not None:
+        newer = list(
+            entries.filter(pk__gt=(day.site_id, day.fiscal_day, after)).order_by("pk")[: limit + 1]
+        )
+        rows = newer[:limit][::-1]
+        has_newer, has_older = len(newer) > limit, True
+    else:
+        if before is not None:
+            entries = entries.filter(pk__lt=(day.site_id, day.fiscal_day, before))
+        older = list(entries.order_by("-pk")[: limit + 1])
+        rows = older[:limit]
+        has_newer, has_older = before is not None, len(older) > limit
+    return EntryPage(
+        entries=rows,
+        before=rows[-1].sequence if rows and has_older else None,
+        after=rows[0].sequence if rows and has_newer else None,
+    )
+
+
+def entry_neighbours(entry: Entry) -> tuple[Entry | None, Entry | None]:
+    """Return the day's entries before and after this one."""
+    entries = Entry.objects.filter(site=entry.site_id, fiscal_day=entry.fiscal_day)
+    before = entries.filter(pk__lt=entry.pk).order_by("-pk").first()
+    after = entries.filter(pk__gt=entry.pk).order_by("pk").first()
+    return before, after
+
+
+def latest_entries(
+    site: Site, *, days: Sequence[FiscalDay] = (), limit: int = ENTRIES_PER_PAGE
+) -> list[Entry]:
+    """Return the newest entries of the given fiscal days of a site.
+
+    The days are named so that only their partitions are read.
+    """
+    keys = [day.fiscal_day for day in days]
+    if not keys:
+        return []
+    entries = Entry.objects.filter(site=site, fiscal_day__in=keys)
+    return list(entries.order_by("-fiscal_day", "-sequence")[:limit])
+
+
+def site_days(
+    site: Site, *, before: datetime.date | None = None, limit: int = DAYS_PER_PAGE
+) -> tuple[list[FiscalDay], datetime.date | None]:
+    """Return a site's fiscal days, newest first, and the `before` of the next page or None."""
+    days = FiscalDay.objects.filter(site=site)
+    if before is not None:
+        days = days.filter(fiscal_day__lt=before)
+    found = list(days.order_by("-fiscal_day")[: limit + 1])
+    return found[:limit], found[limit - 1].fiscal_day if len(found) > limit else None
+
+
+def turnover_of_days(days: Sequence[FiscalDay]) -> dict[tuple[int, datetime.date], Measure]:
+    """Return the turnover of days of one site by their keys. One query."""
+    if not days:
+        return {}
+    turnover: dict[tuple[int, datetime.date], Measure] = {}
+    totals = DayTotal.objects.filter(
+        site=days[0].site_id,
+        fiscal_day__range=(
+            min(day.fiscal_day for day in days),
+            max(day.fiscal_day for day in days),
+        ),
+        kind__in=TURNOVER_KINDS,
+    )
+    for row in totals:
+        key = (row.site_id, row.fiscal_day)
+        turnover[key] = turnover.get(key, Measure()) + _measure(row)
+    return turnover
+
+
+def product_families(site: Site) -> dict[str, str]:
+    """Return the family of each of the site's products by code."""
+    return dict(Product.objects.filter(site=site).values_list("code", "family"))
+
+
+def _of(day: FiscalDay) -> dict[str, Any]:
+    return {"site": day.site_id, "fiscal_day": day.fiscal_day}
+
+
+def _measure(row: DayTotal | DeclaredTotal) -> Measure:
+    return Measure(
+        count=row.count,
+        volume=row.volume,
+        amount=row.amount,
+        tax=row.tax if isinstance(row, DayTotal) else Decimal(0),
+    )
+
+
+def _hours(day: FiscalDay) -> list[Decimal]:
+    hours = [Decimal(0)] * HOURS_A_DAY
+    for row in HourTotal.objects.filter(**_of(day)):
+        hours[row.hour % HOURS_A_DAY] = row.volume
+    return hours
