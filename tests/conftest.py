@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,7 +21,49 @@ from console.embedded.postgres import embedded_database, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+#: Where the real transactions and forecourts lie, unless the environment says otherwise. They are
+#: not part of the project, so a checkout that stands alone does without the tests that read them.
+SHARED_DATA_DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data"
+_left_out = pytest.StashKey[int]()
+
+
+def shared_data_folder() -> Path | None:
+    """Return the folder of the real data, None where it is missing."""
+    folder = Path(os.environ.get("FORECOURT_SHARED_DATA") or SHARED_DATA_DEFAULT)
+    return folder if folder.is_dir() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that read the real data where it is missing and not required."""
+    if shared_data_folder() is not None or os.environ.get("REQUIRE_SHARED_DATA") == "1":
+        return
+    left_out = [item for item in items if item.get_closest_marker("shared_data")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.stash[_left_out] = len(left_out)
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say in one line what was left out."""
+    if count := config.stash.get(_left_out, 0):
+        terminalreporter.write_line(
+            f"{count} tests left out: they read real data that is not part of this project "
+            f"(set FORECOURT_SHARED_DATA to its folder)",
+            yellow=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the real data; a test that asks for it carries the marker `shared_data`."""
+    folder = shared_data_folder()
+    if folder is None:
+        pytest.fail("the real data is required and missing; set FORECOURT_SHARED_DATA")
+    return folder
 
 
 @pytest.fixture(scope="session")

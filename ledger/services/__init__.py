@@ -1,0 +1,1 @@
+"""Writes to the ledger, one module for each thing that is written."""
