@@ -8,13 +8,13 @@ A value that cannot be read stops the process with a sentence that names the var
 
 from pathlib import Path
 
-import environ
-
+from console.embedded.claims import running_mqtt_port
 from console.embedded.postgres import embedded_database
+from console.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
+env = Environment()
 
 if (BASE_DIR / ".env").is_file():
     env.read_env(str(BASE_DIR / ".env"))
@@ -24,8 +24,9 @@ if (BASE_DIR / ".env").is_file():
 DEBUG = env.bool("DEBUG", default=True)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 PORT = env.int("PORT", default=8000)
-MQTT_PORT = env.int("MQTT_PORT", default=1883)
-MQTT_URL = env.str("MQTT_URL", default=f"mqtt://127.0.0.1:{MQTT_PORT}")
+# A command beside a run that is up finds its broker, whichever port that run was given.
+MQTT_PORT = env.int("MQTT_PORT", default=running_mqtt_port(VAR_DIR) or 1883)
+MQTT_URL = env.str("MQTT_URL", default="") or f"mqtt://127.0.0.1:{MQTT_PORT}"
 
 #: True while the database and the broker are the embedded ones.
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")
@@ -34,7 +35,7 @@ MQTT_IS_EMBEDDED = not env.str("MQTT_URL", default="")
 # --- Security ----------------------------------------------------------------------------------
 
 _DEVELOPMENT_KEY = "development-only-key-that-protects-nothing-but-a-demo-on-this-machine"
-SECRET_KEY = env.str("SECRET_KEY", default=_DEVELOPMENT_KEY if DEBUG else environ.Env.NOTSET)
+SECRET_KEY = env.str("SECRET_KEY", default=_DEVELOPMENT_KEY if DEBUG else Environment.NOTSET)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_COOKIES = env.bool("SECURE_COOKIES", default=not DEBUG)
@@ -152,6 +153,9 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
 )
 DATABASE_POOL_MAX = env.int("DATABASE_POOL_MAX", default=16)
+#: The pool of a process that serves pages (console/asgi.py opens it; commands and tests need none).
+#: A request that waits longer than the timeout (seconds) for a connection fails.
+DATABASE_POOL = {"min_size": 1, "max_size": DATABASE_POOL_MAX, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Language and time -------------------------------------------------------------------------

