@@ -1,0 +1,61 @@
+"""The HTML of the fragments: the same for the page, the stream and the poll."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from django.db import InterfaceError, OperationalError
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from console.fragments import NetworkFragment, SiteFragment, SiteIds
+from console.live.topics import SiteTopic, Topic
+from ledger.models import Site
+
+logger = logging.getLogger(__name__)
+
+
+def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
+    """Render a piece of a site's page in the language that is active."""
+    return render_to_string(fragment.template, fragment.context(site)).strip()
+
+
+def network_fragment_html(fragment: NetworkFragment, site_ids: SiteIds) -> str:
+    """Render a piece of the network page in the language that is active."""
+    return render_to_string(fragment.template, fragment.context(site_ids)).strip()
+
+
+def topic_html(topic: Topic) -> dict[str, str]:
+    """Render all fragments of a topic by their names.
+
+    One that fails is logged and left out: the others go on. Site.DoesNotExist if the site is
+    gone, OperationalError or InterfaceError while the database is away.
+    """
+    with translation.override(topic.language):
+        return dict(_rendered(_fragments_of(topic)))
+
+
+def _fragments_of(topic: Topic) -> Iterable[tuple[str, Callable[[], str]]]:
+    # Imported late: the pages render their fragments with this module.
+    from console.views.network import NETWORK_FRAGMENTS
+    from console.views.site import SITE_FRAGMENTS
+
+    if isinstance(topic, SiteTopic):
+        site = Site.objects.get(id=topic.site_id)
+        for name, fragment in SITE_FRAGMENTS.items():
+            yield name, partial(site_fragment_html, fragment, site)
+    else:
+        for name, fragment in NETWORK_FRAGMENTS.items():
+            yield name, partial(network_fragment_html, fragment, topic.site_ids)
+
+
+def _rendered(fragments: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[tuple[str, str]]:
+    for name, render in fragments:
+        try:
+            yield name, render()
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:
+            logger.exception("Could not render the fragment %s", name)

@@ -1,0 +1,111 @@
+"""The live part of one process: starts with the first viewer, ends with the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from django.http import HttpRequest
+
+from console.live.admission import topic_for
+from console.live.changes import ChangeListener
+from console.live.hub import Hub, Viewer
+from console.live.render import topic_html
+from console.live.threads import DatabaseThreads
+from console.live.topics import Topic
+
+logger = logging.getLogger(__name__)
+
+#: Rendering is Python: more threads than this would only contend for the interpreter.
+RENDER_THREADS_MAX = 2
+#: Admission has threads of its own, so that it never waits behind rendering.
+ADMISSION_THREADS_MAX = 2
+#: How long a new viewer waits for the connection that hears of changes.
+LISTENING_WAIT_S = 2.0
+#: Without notifications a stream would look live and be stale, so after this long all are ended;
+#: the pages then poll, and say how old they are if that fails too.
+DEAF_MAX_S = 5.0
+
+
+class LiveUnavailable(Exception):  # noqa: N818
+    """There can be no stream now: the server stops, or the database is away."""
+
+
+class LiveService:
+    """Listener, hub and threads. Belongs to the event loop that first uses it."""
+
+    def __init__(self) -> None:
+        self.hub = Hub(self._render)
+        self.listener = ChangeListener(self.hub.announce)
+        self._admission_threads = DatabaseThreads("admission", threads_max=ADMISSION_THREADS_MAX)
+        self._render_threads = DatabaseThreads("render", threads_max=RENDER_THREADS_MAX)
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    async def admit(self, request: HttpRequest, code: str | None) -> Topic:
+        """Return what the person may watch; see `admission.topic_for` for what it raises."""
+        return await self._admission_threads.call(topic_for, request, code)
+
+    @contextlib.asynccontextmanager
+    async def watching(self, topic: Topic) -> AsyncIterator[Viewer]:
+        """Watch a topic while the context is open. LiveUnavailable or HubFull when that cannot be.
+
+        Starts the listener if nobody watched before.
+        """
+        if self._is_stopping:
+            raise LiveUnavailable("the server stops")
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="live")
+            self._task.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(LISTENING_WAIT_S):
+                await self.listener.connected.wait()
+        except TimeoutError as error:
+            raise LiveUnavailable("the database is away") from error
+        with self.hub.watching(topic) as viewer:
+            yield viewer
+
+    def end_streams(self) -> None:
+        """End all streams and begin no other: the server is about to stop."""
+        self._is_stopping = True
+        self.hub.close_viewers()
+
+    async def stop(self) -> None:
+        """End everything that runs."""
+        self.end_streams()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._admission_threads.stop()
+        self._render_threads.stop()
+
+    async def _render(self, topic: Topic) -> dict[str, str]:
+        return await self._render_threads.call(topic_html, topic)
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.listener.run(), name="live listener")
+            tasks.create_task(self._end_streams_when_deaf(), name="live deafness")
+
+    async def _end_streams_when_deaf(self) -> None:
+        while True:
+            await self.listener.disconnected.wait()
+            try:
+                async with asyncio.timeout(DEAF_MAX_S):
+                    await self.listener.connected.wait()
+            except TimeoutError:
+                self.hub.close_viewers()
+                await self.listener.connected.wait()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let the next viewer start it anew if a fault ended it, and say so loudly."""
+        self._task = None
+        if not task.cancelled() and (error := task.exception()):
+            logger.critical("The listener failed; all streams end", exc_info=error)
+            self.hub.close_viewers()
+
+
+#: The one of this process.
+SERVICE = LiveService()
