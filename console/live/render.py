@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from django.db import InterfaceError, OperationalError
@@ -37,22 +37,25 @@ def topic_html(topic: Topic) -> dict[str, str]:
         return dict(_rendered(_fragments_of(topic)))
 
 
-def _fragments_of(topic: Topic) -> Iterable[tuple[str, Callable[[], str]]]:
+def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
     # Imported late: the pages render their fragments with this module.
     from console.views.network import NETWORK_FRAGMENTS
     from console.views.site import SITE_FRAGMENTS
 
     if isinstance(topic, SiteTopic):
         site = Site.objects.get(id=topic.site_id)
-        for name, fragment in SITE_FRAGMENTS.items():
-            yield name, partial(site_fragment_html, fragment, site)
-    else:
-        for name, fragment in NETWORK_FRAGMENTS.items():
-            yield name, partial(network_fragment_html, fragment, topic.site_ids)
+        return {
+            name: partial(site_fragment_html, fragment, site)
+            for name, fragment in SITE_FRAGMENTS.items()
+        }
+    return {
+        name: partial(network_fragment_html, fragment, topic.site_ids)
+        for name, fragment in NETWORK_FRAGMENTS.items()
+    }
 
 
-def _rendered(fragments: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[tuple[str, str]]:
-    for name, render in fragments:
+def _rendered(fragments: dict[str, Callable[[], str]]) -> Iterator[tuple[str, str]]:
+    for name, render in fragments.items():
         try:
             yield name, render()
         except (InterfaceError, OperationalError):

@@ -3,9 +3,9 @@
  * neither works. What it expects of a page:
  *
  *   <main hx-ext="sse" sse-connect="{stream}">          at most one stream on a page
- *     <section id="pumps" data-fragment sse-swap="pumps"
- *              hx-get="{poll}" hx-trigger="poll" hx-swap="outerHTML">   a fragment
- *       <b data-figure>12.31</b>                        fades when its text changes
+ *     <div data-fragment sse-swap="pumps" hx-get="{poll}" hx-trigger="poll">
+ *       <section id="pumps">…</section>                 a fragment, as streamed and polled
+ *         <b data-figure>12.31</b>                        fades when its text changes
  *       <li id="entry-41">                              what moves in a list has an id
  *       <time datetime="…" data-age>14:03</time>        becomes "5 s ago" and ticks;
  *                                                       data-age="duration": "5 s"
@@ -19,6 +19,9 @@
   "use strict";
 
   const POLL_EVERY_MS = 5_000;
+  const POLL_TIMEOUT_MS = 4_000;
+  /** A stream that brought nothing at all after this long may never do so. */
+  const OPEN_MAX_MS = 10_000;
   /** The server sends something at least every 15 s; after three of these the stream is dead. */
   const SILENCE_MAX_MS = 45_000;
   /** A page that nobody looks at gives its stream back: a browser has few connections a host. */
@@ -32,15 +35,18 @@
   const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
   const changedTimers = new WeakMap();
 
-  /** Bring a fragment's element into the shape of its new HTML. False if that is another element. */
+  /** Bring a fragment into the shape of its new HTML: the element itself, or the one inside of it,
+   * whichever has the id. False if the HTML is of another element. */
   function reshapeFragment(fragment, html) {
     const template = document.createElement("template");
     template.innerHTML = html;
     const wanted = template.content.firstElementChild;
-    if (!wanted || wanted.id !== fragment.id || wanted.tagName !== fragment.tagName) return false;
+    if (!wanted) return false;
+    const element = fragment.id === wanted.id ? fragment : fragment.firstElementChild;
+    if (element?.id !== wanted.id || element.tagName !== wanted.tagName) return false;
     const focused = document.activeElement;
     const fresh = [];
-    reshape(fragment, wanted, fresh);
+    reshape(element, wanted, fresh);
     for (const element of fresh) if (element.isConnected) window.htmx.process(element);
     if (focused && focused !== document.activeElement && focused.isConnected) {
       focused.focus({ preventScroll: true });
@@ -53,12 +59,18 @@
   /** Make `element` equal to `wanted`; collect in `fresh` what htmx has to look at again. */
   function reshape(element, wanted, fresh) {
     if (element.isEqualNode(wanted)) return;
-    const figure = element.hasAttribute("data-figure") ? element.textContent.trim() : null;
+    const figure = figureOf(element);
     if (reshapeAttributes(element, wanted) && !element.hasAttribute("data-fragment")) {
       if (element.matches("[hx-get], [hx-post], [hx-trigger]")) fresh.push(element);
     }
     reshapeChildren(element, wanted, fresh);
-    if (figure !== null && figure !== element.textContent.trim()) showAsChanged(element);
+    if (figure !== null && figure !== figureOf(element)) showAsChanged(element);
+  }
+
+  /** Return the text of a figure; null if it is none, or one that changes by itself. */
+  function figureOf(element) {
+    const isFigure = element.hasAttribute("data-figure") && !element.querySelector("[data-age]");
+    return isFigure && !element.hasAttribute("data-age") ? element.textContent.trim() : null;
   }
 
   /** Return whether an attribute changed. What the person or this script set stays. */
@@ -76,6 +88,7 @@
       element.setAttribute(name, value);
       isChanged = true;
     }
+    if (changedTimers.has(element)) element.classList.add(CHANGED_CLASS);
     return isChanged;
   }
 
@@ -97,9 +110,8 @@
         if (child.nodeType === Node.ELEMENT_NODE) fresh.push(child);
         continue;
       }
-      if (match === next) next = next.nextSibling;
-      else if (child.id) element.insertBefore(match, next);
-      else next = removeUntil(next, match).nextSibling;
+      if (isBeforeAnyId(next, match)) next = removeUntil(next, match).nextSibling;
+      else element.insertBefore(match, next);
       if (child.nodeType === Node.ELEMENT_NODE) reshape(match, child, fresh);
       else if (match.nodeValue !== child.nodeValue) match.nodeValue = child.nodeValue;
     }
@@ -118,6 +130,13 @@
     return null;
   }
 
+  /** Say whether `end` comes from `node` on with nothing before it that has an id: only to move
+   * an element would make it lose focus, so what is before it goes instead. */
+  function isBeforeAnyId(node, end) {
+    while (node && node !== end && !node.id) node = node.nextSibling;
+    return node === end;
+  }
+
   function removeUntil(node, end) {
     while (node !== end) {
       const after = node.nextSibling;
@@ -131,7 +150,10 @@
     if (reducedMotion.matches) return;
     element.classList.add(CHANGED_CLASS);
     clearTimeout(changedTimers.get(element));
-    const remove = () => element.classList.remove(CHANGED_CLASS);
+    const remove = () => {
+      changedTimers.delete(element);
+      element.classList.remove(CHANGED_CLASS);
+    };
     changedTimers.set(element, setTimeout(remove, CHANGED_MS));
   }
 
@@ -154,54 +176,62 @@
 
   /** The browser's own object, made by htmx's extension when the page has a stream. */
   let source = null;
+  /** Something came through it, and lately. That it is open is not enough: a proxy may hold back
+   * what it is sent. */
+  let isStreaming = false;
   let silenceTimer = 0;
   let hiddenTimer = 0;
   /** What the server's clock is ahead of this machine's. */
   let clockAheadMs = 0;
 
-  const isStreaming = () => source !== null && source.readyState === EventSource.OPEN;
-
   function heard() {
+    isStreaming = true;
     lastHeardAt = Date.now();
     clearTimeout(silenceTimer);
     silenceTimer = setTimeout(reconnect, SILENCE_MAX_MS);
+    stopPolling();
     showState("streaming");
+  }
+
+  function closeStream() {
+    isStreaming = false;
+    clearTimeout(silenceTimer);
+    if (source !== null) source.close();
   }
 
   /** Tell htmx's extension that the stream is lost for good: it then makes a new one. */
   function reconnect() {
-    clearTimeout(silenceTimer);
-    if (source === null) return;
-    source.close();
-    source.dispatchEvent(new Event("error"));
+    closeStream();
+    if (source !== null) source.dispatchEvent(new Event("error"));
   }
 
   window.htmx.createEventSource = (url) => {
-    const made = new EventSource(url, { withCredentials: true });
-    source = made;
-    made.addEventListener("beat", (event) => {
+    closeStream();
+    source = new EventSource(url, { withCredentials: true });
+    silenceTimer = setTimeout(startPolling, OPEN_MAX_MS);
+    source.addEventListener("beat", (event) => {
       clockAheadMs = Number(event.data) - Date.now();
       heard();
     });
     // The server has nothing more for this person: the page itself says why.
-    made.addEventListener("end", () => {
-      made.close();
-      reload();
+    source.addEventListener("end", () => {
+      closeStream();
+      if (!reload()) startPolling();
     });
-    return made;
+    return source;
   };
 
-  document.addEventListener("htmx:sseOpen", () => {
-    stopPolling();
-    heard();
+  document.addEventListener("htmx:sseError", () => {
+    isStreaming = false;
+    startPolling();
   });
-  document.addEventListener("htmx:sseError", startPolling);
+
   document.addEventListener("htmx:sseBeforeMessage", (event) => {
     heard();
     const fragment = event.target;
     if (!fragment.hasAttribute("data-fragment")) return;
     event.preventDefault();
-    etags.delete(fragment.id);
+    etags.delete(fragment);
     reshapeFragment(fragment, event.detail.data);
   });
 
@@ -210,28 +240,39 @@
     if (document.hidden) {
       hiddenTimer = setTimeout(() => {
         stopPolling();
-        clearTimeout(silenceTimer);
-        if (source !== null) source.close();
+        closeStream();
       }, HIDDEN_MAX_MS);
-    } else if (!isStreaming()) {
+    } else if (!isStreaming) {
       reconnect();
     }
   });
 
-  /** Ask for the page anew, though never in a tight circle. */
+  // A page in the back and forward cache keeps no connection.
+  window.addEventListener("pagehide", () => {
+    stopPolling();
+    closeStream();
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) reconnect();
+  });
+
+  /** Ask for the page anew, though never in a tight circle: then return false. */
   function reload() {
     const key = "live-reloaded-at";
     const before = Number(sessionStorage.getItem(key));
-    if (Date.now() - before < RELOAD_AT_MOST_EVERY_MS) return;
+    if (Date.now() - before < RELOAD_AT_MOST_EVERY_MS) return false;
     sessionStorage.setItem(key, String(Date.now()));
     window.location.reload();
+    return true;
   }
 
   // --- Polling -----------------------------------------------------------------------------
 
-  /** The ETag of each fragment's HTML that the last poll brought, by the fragment's id. */
-  const etags = new Map();
+  /** The ETag of each fragment's HTML that the last poll brought. */
+  const etags = new WeakMap();
   let pollTimer = 0;
+  let pollsWaiting = 0;
+  let pollsSucceeded = 0;
 
   function startPolling() {
     if (pollTimer || document.hidden) return;
@@ -245,41 +286,51 @@
   }
 
   function poll() {
-    for (const fragment of document.querySelectorAll("[data-fragment]")) {
-      window.htmx.trigger(fragment, "poll");
-    }
+    const fragments = document.querySelectorAll("[data-fragment]");
+    pollsWaiting = fragments.length;
+    pollsSucceeded = 0;
+    for (const fragment of fragments) window.htmx.trigger(fragment, "poll");
   }
 
-  const isPoll = (event) => {
-    const trigger = event.detail.requestConfig || event.detail;
-    const elt = event.detail.elt;
-    return elt && elt.hasAttribute("data-fragment") && trigger.triggeringEvent?.type === "poll";
-  };
+  /** Return what htmx asks the server for, if it is a poll of this script. */
+  function pollOf(event) {
+    const request = event.detail.requestConfig || event.detail;
+    const isPoll = request.triggeringEvent?.type === "poll";
+    return isPoll && request.elt.hasAttribute("data-fragment") ? request : null;
+  }
 
   document.addEventListener("htmx:configRequest", (event) => {
-    if (!isPoll(event)) return;
-    const etag = etags.get(event.detail.elt.id);
-    if (etag) event.detail.headers["If-None-Match"] = etag;
+    const request = pollOf(event);
+    if (!request) return;
+    request.timeout = POLL_TIMEOUT_MS;
+    const etag = etags.get(request.elt);
+    if (etag) request.headers["If-None-Match"] = etag;
   });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!isPoll(event) || !event.detail.shouldSwap) return;
-    const { elt, xhr } = event.detail;
+    const request = pollOf(event);
+    if (!request || !event.detail.shouldSwap) return;
     event.detail.shouldSwap = false;
     // A stream that came back meanwhile has brought what is newer.
-    if (isStreaming()) return;
-    // Another element than asked for is a sign-in page: the session is over.
-    if (!reshapeFragment(elt, xhr.responseText)) reload();
-    else etags.set(elt.id, xhr.getResponseHeader("ETag"));
+    if (isStreaming) return;
+    const { xhr } = event.detail;
+    if (reshapeFragment(request.elt, xhr.responseText)) {
+      etags.set(request.elt, xhr.getResponseHeader("ETag"));
+    } else {
+      // Another element than was asked for is a sign-in page: the session is over.
+      event.detail.isError = true;
+      reload();
+    }
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (!isPoll(event) || isStreaming()) return;
+    if (!pollOf(event) || isStreaming) return;
+    pollsWaiting -= 1;
     if (event.detail.successful) {
+      pollsSucceeded += 1;
       lastHeardAt = Date.now();
       showState("polling");
-    } else if (Date.now() - lastHeardAt > POLL_EVERY_MS) {
-      // None of the others of this round succeeded either.
+    } else if (pollsWaiting === 0 && pollsSucceeded === 0) {
       showState("stale");
     }
   });
@@ -287,7 +338,7 @@
   // --- Ages --------------------------------------------------------------------------------
 
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
-  const ago = new Intl.RelativeTimeFormat(language, { style: "narrow" });
+  const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "narrow" });
   const durations = new Map(
     UNITS.map(([unit]) => [
       unit,
