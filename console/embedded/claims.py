@@ -7,6 +7,7 @@ imports nothing of Django: the settings ask it for the ports of the run that is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PORT_MAX = 65_535
 LOOPBACK = "127.0.0.1"
 #: Browsers that come before the server is up wait in a queue of this length.
 BACKLOG = 1024
@@ -66,13 +68,15 @@ def running_mqtt_port(var_dir: Path) -> int | None:
 
 def claimed_port(port: int, *, variable: str, purpose: str) -> socket.socket:
     """Open a listening socket on a port of this machine. ClaimError if that cannot be."""
+    if not 0 <= port <= PORT_MAX:
+        raise ClaimError(f"{variable} must be a port between 1 and {PORT_MAX}.")
     try:
         return socket.create_server((LOOPBACK, port), backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         why = {
-            "EADDRINUSE": "is taken by another program",
-            "EACCES": "may not be used by this user",
-        }.get(_errno_name(error), f"cannot be used ({error})")
+            errno.EADDRINUSE: "is taken by another program",
+            errno.EACCES: "may not be used by this user",
+        }.get(error.errno or 0, f"cannot be used ({error.strerror})")
         raise ClaimError(
             f"Port {port} ({purpose}) {why}. {variable} changes it, "
             f"e.g. make run {variable}={_another(port)}"
@@ -82,7 +86,7 @@ def claimed_port(port: int, *, variable: str, purpose: str) -> socket.socket:
 def require_free_port(port: int, *, variable: str, purpose: str) -> None:
     """Raise ClaimError unless a program may listen on the port that another process will open."""
     if port == 0:
-        raise ClaimError(f"{variable} must be a port between 1 and 65535.")
+        raise ClaimError(f"{variable} must be a port between 1 and {PORT_MAX}.")
     claimed_port(port, variable=variable, purpose=purpose).close()
 
 
@@ -103,11 +107,5 @@ def _process(var_dir: Path) -> str:
     return ""
 
 
-def _errno_name(error: Exception) -> str:
-    import errno
-
-    return errno.errorcode.get(getattr(error, "errno", None) or 0, "")
-
-
 def _another(port: int) -> int:
-    return port + 1 if 1024 <= port < 65535 else 8080
+    return port + 1 if 1024 <= port < PORT_MAX else 8080

