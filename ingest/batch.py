@@ -1,0 +1,132 @@
+"""What one transaction stores, and what is acknowledged once it is committed."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ingest.mqtt import Message
+from ingest.topics import Route
+
+#: A batch is handed on once it holds this much of anything.
+BATCH_ENTRIES_MAX = 5_000
+BATCH_MESSAGES_MAX = 5_000
+BATCH_BYTES_MAX = 8 * 1024 * 1024
+#: How much of an oversized payload, or of one on an unknown topic, is kept.
+FIRST_BYTES = 4_096
+
+
+class Origin(NamedTuple):
+    """Where a staged entry came from, for the day it cannot be stored."""
+
+    route: Route
+    site_id: int
+    raw: bytes
+    item_index: int | None
+    fiscal_day: datetime.date
+    sequence: int
+
+
+class Event(NamedTuple):
+    """A message other than an entry that is stored in the batch's transaction."""
+
+    route: Route
+    site_id: int
+    value: Any
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Rejection:
+    """A row for quarantine. `seen` counts how often it came within the batch."""
+
+    topic: str
+    site_id: int | None
+    reason: str
+    detail: str
+    raw: bytes
+    raw_size: int
+    digest: bytes
+    item_index: int | None = None
+    fiscal_day: datetime.date | None = None
+    sequence: int | None = None
+    seen: int = 1
+
+
+def rejection(
+    route: Route,
+    reason: str,
+    detail: str,
+    raw: bytes,
+    *,
+    site_id: int | None = None,
+    item_index: int | None = None,
+    first_bytes_only: bool = False,
+    by_topic_only: bool = False,
+) -> Rejection:
+    """Make a rejection.
+
+    With `by_topic_only` all rejections of a topic and reason are one: for the live lanes of an
+    unknown site, which say something new every second and may skip to the newest value.
+    """
+    digest = hashlib.sha256(f"{route.topic}\0{reason}\0".encode())
+    if not by_topic_only:
+        digest.update(raw)
+    return Rejection(
+        topic=route.topic,
+        site_id=site_id,
+        reason=reason,
+        detail=detail.replace("\x00", "\\x00"),
+        raw=raw[:FIRST_BYTES] if first_bytes_only else raw,
+        raw_size=len(raw),
+        digest=digest.digest(),
+        item_index=item_index,
+    )
+
+
+@dataclass(slots=True)
+class Batch:
+    """Decoded messages on their way into one transaction."""
+
+    lines: list[str] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    rejections: dict[bytes, Rejection] = field(default_factory=dict)
+    #: Messages of sites that are not in memory: settled once the database was asked.
+    strangers: list[tuple[Route, Message]] = field(default_factory=list)
+    days: set[tuple[int, datetime.date]] = field(default_factory=set)
+    packet_ids: list[int] = field(default_factory=list)
+    #: Of live states: acknowledged once the round that writes them is committed too.
+    live_packet_ids: list[int] = field(default_factory=list)
+    messages: int = 0
+    bytes: int = 0
+    #: (time.perf_counter() of receipt, how many messages)
+    receipts: list[tuple[float, int]] = field(default_factory=list)
+    occurred_at: list[float] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return self.messages > 0
+
+    @property
+    def has_anything_to_store(self) -> bool:
+        """Whether a transaction is needed before the messages may be acknowledged."""
+        return bool(self.lines or self.events or self.rejections)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch should be stored before it takes more."""
+        return (
+            len(self.lines) >= BATCH_ENTRIES_MAX
+            or self.messages >= BATCH_MESSAGES_MAX
+            or self.bytes >= BATCH_BYTES_MAX
+        )
+
+    def reject(self, rejected: Rejection) -> None:
+        """Add a rejection; the same one again is counted."""
+        known = self.rejections.get(rejected.digest)
+        if known is None:
+            self.rejections[rejected.digest] = rejected
+        else:
+            known.seen += 1

@@ -1,0 +1,249 @@
+"""From a payload's bytes to the contract's types, or to the exact reason why not.
+
+Two kinds of fault: *malformed* is not JSON, or JSON of another shape than the contract's (a field
+missing, a wrong type, a time without an offset); *invalid* has the right shape and a value the
+contract refuses (too many decimals, out of range, NaN, an unknown word).
+"""
+
+from __future__ import annotations
+
+import decimal
+import re
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from ingest import contract
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MALFORMED = "malformed"
+INVALID = "invalid"
+
+_TRAPS = [decimal.Inexact, decimal.InvalidOperation]
+
+
+class Measure(NamedTuple):
+    """How exact a kind of number is: its last place and how many digits it may have."""
+
+    quantum: Decimal
+    context: decimal.Context
+    places: int
+    digits: int
+
+
+def _measure(digits: int, places: int) -> Measure:
+    return Measure(
+        Decimal(1).scaleb(-places), decimal.Context(prec=digits, traps=_TRAPS), places, digits
+    )
+
+
+MONEY = _measure(12, 2)
+VOLUME = _measure(12, 3)
+UNIT_PRICE = _measure(9, 4)
+TAX_RATE = _measure(5, 2)
+METER = _measure(18, 3)
+TOTAL_MONEY = _measure(18, 2)
+TEMPERATURE = _measure(5, 1)
+
+
+class Fault(Exception):
+    """A payload, or an item of one, that the contract refuses."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def fit(value: Decimal, measure: Measure, name: str) -> Decimal:
+    """Return the value with exactly the measure's places. Fault if that would change it."""
+    try:
+        fitted = value.quantize(measure.quantum, context=measure.context)
+    except decimal.Inexact:
+        raise Fault(
+            INVALID, f"{name}: {value} has more than {measure.places} decimal places"
+        ) from None
+    except decimal.InvalidOperation:
+        if value.is_finite():
+            raise Fault(
+                INVALID,
+                f"{name}: {value} is too large "
+                f"(at most {measure.digits - measure.places} digits before the point)",
+            ) from None
+        raise Fault(INVALID, f"{name}: {value} is not a finite number") from None
+    if not fitted.is_finite():
+        raise Fault(INVALID, f"{name}: {value} is not a finite number")
+    return fitted
+
+
+def fit_fields(value: msgspec.Struct, measures: dict[str, Measure], prefix: str = "") -> None:
+    """Fit every decimal of a struct that is present."""
+    for name, measure in measures.items():
+        number = getattr(value, name)
+        if number is not None:
+            setattr(value, name, fit(number, measure, prefix + name))
+
+
+def refuse_nul(text: str | None, name: str) -> None:
+    """Fault for a NUL character, which PostgreSQL cannot hold in text."""
+    if text is not None and "\x00" in text:
+        raise Fault(INVALID, f"{name}: holds a NUL character")
+
+
+def check_entry(entry: contract.LedgerEntry) -> contract.LedgerEntry:
+    """Fit an entry's numbers to the ledger's columns. Fault if one does not."""
+    entry.amount = fit(entry.amount, MONEY, "amount")
+    if entry.volume is not None:
+        entry.volume = fit(entry.volume, VOLUME, "volume")
+    if entry.unit_price is not None:
+        entry.unit_price = fit(entry.unit_price, UNIT_PRICE, "unit_price")
+    if entry.totalizer is not None:
+        entry.totalizer = fit(entry.totalizer, METER, "totalizer")
+    if entry.volume_15c is not None:
+        # Controllers write 0 where they do not know (the contract says so too).
+        entry.volume_15c = fit(entry.volume_15c, VOLUME, "volume_15c") or None
+    if entry.tax_rate is not None:
+        entry.tax_rate = fit(entry.tax_rate, TAX_RATE, "tax_rate")
+        if not 0 <= entry.tax_rate <= 100:
+            raise Fault(INVALID, f"tax_rate: {entry.tax_rate} is not between 0 and 100")
+    if "\x00" in entry.product:
+        refuse_nul(entry.product, "product")
+    return entry
+
+
+_DIP_MEASURES = {"volume": METER, "water": METER, "temperature": TEMPERATURE}
+_TOTAL_MEASURES = {"volume": METER, "amount": TOTAL_MONEY}
+_PUMP_MEASURES = {"volume": VOLUME, "amount": MONEY, "unit_price": UNIT_PRICE}
+_TANK_MEASURES = dict.fromkeys(("volume", "ullage", "capacity", "water"), METER) | {
+    "temperature": TEMPERATURE
+}
+
+
+def _refuse_repeats(keys: Iterable[object], name: str) -> None:
+    seen: set[object] = set()
+    for key in keys:
+        if key in seen:
+            raise Fault(INVALID, f"{name}: {key} stands there twice")
+        seen.add(key)
+
+
+def check_day(day: contract.DayOpened | contract.DayClosed) -> None:
+    """Fit a day's declarations, and put them in order, so that equal ones are equal."""
+    for reading in day.totalizers:
+        fit_fields(reading, {"volume": METER}, "totalizers.")
+        refuse_nul(reading.product, "totalizers.product")
+    for dip in day.dips:
+        fit_fields(dip, _DIP_MEASURES, "dips.")
+        refuse_nul(dip.product, "dips.product")
+    _refuse_repeats(
+        (f"nozzle {r.nozzle} of fuelling point {r.fuelling_point}" for r in day.totalizers),
+        "totalizers",
+    )
+    _refuse_repeats((f"tank {dip.tank}" for dip in day.dips), "dips")
+    day.totalizers = sorted(day.totalizers, key=lambda r: (r.fuelling_point, r.nozzle))
+    day.dips = sorted(day.dips, key=lambda dip: dip.tank)
+    if isinstance(day, contract.DayClosed):
+        for total in day.totals:
+            fit_fields(total, _TOTAL_MEASURES, "totals.")
+            refuse_nul(total.product, "totals.product")
+        _refuse_repeats((f"product {total.product}" for total in day.totals), "totals")
+        day.totals = sorted(day.totals, key=lambda total: total.product)
+
+
+def check_delivery(delivery: contract.Delivery) -> None:
+    """Fit a delivery's numbers."""
+    fit_fields(delivery, {"volume": METER, "volume_15c": METER})
+    delivery.volume_15c = delivery.volume_15c or None
+    refuse_nul(delivery.product, "product")
+    refuse_nul(delivery.document, "document")
+
+
+def check_alarm(alarm: contract.Alarm) -> None:
+    """Check an alarm's words."""
+    for name in ("device", "code", "severity", "text"):
+        refuse_nul(getattr(alarm, name), name)
+
+
+def check_status(status: contract.Status) -> None:
+    """Check a status's words."""
+    refuse_nul(status.controller, "controller")
+
+
+def check_pump(pump: contract.Pump) -> None:
+    """Fit a pump's running numbers."""
+    fit_fields(pump, _PUMP_MEASURES)
+    refuse_nul(pump.product, "product")
+
+
+def check_tank(gauge: contract.TankGauge) -> None:
+    """Fit a gauge's readings."""
+    fit_fields(gauge, _TANK_MEASURES)
+    refuse_nul(gauge.product, "product")
+    refuse_nul(gauge.status, "status")
+    for alarm in gauge.alarms:
+        refuse_nul(alarm, "alarms")
+
+
+_WRONG_TYPE = re.compile(r"Expected `[^`]+`, got ")
+
+
+def fault_of(error: Exception, payload: bytes) -> Fault:
+    """Say in the contract's words why the decoder refused."""
+    text = str(error)
+    try:
+        payload.decode()
+    except UnicodeDecodeError as wrong:
+        byte = payload[wrong.start]
+        return Fault(MALFORMED, f"not UTF-8: byte 0x{byte:02x} at position {wrong.start}")
+    if not isinstance(error, msgspec.ValidationError):
+        return Fault(MALFORMED, f"not JSON: {text}")
+    if text.startswith("Object missing") or "timezone" in text or _WRONG_TYPE.match(text):
+        return Fault(MALFORMED, text)
+    return Fault(INVALID, text)
+
+
+def decoder(kind: Any, check: Callable[[T], object]) -> Callable[[bytes], T]:
+    """Return a function from bytes to a checked struct. It raises Fault."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def decode_and_check(payload: bytes) -> T:
+        try:
+            value = decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise fault_of(error, payload) from None
+        check(value)
+        return value
+
+    return decode_and_check
+
+
+decode_entry = decoder(contract.LedgerEntry, check_entry)
+decode_day = decoder(contract.DayOpened | contract.DayClosed, check_day)
+decode_delivery = decoder(contract.Delivery, check_delivery)
+decode_alarm = decoder(contract.Alarm, check_alarm)
+decode_status = decoder(contract.Status, check_status)
+decode_pump = decoder(contract.Pump, check_pump)
+decode_tank = decoder(contract.TankGauge, check_tank)
+
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def is_array(payload: bytes) -> bool:
+    """Tell whether a payload is an array, by its first character."""
+    return payload[:1] == b"[" or payload.lstrip()[:1] == b"["
+
+
+def decode_items(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the place and the bytes of each item of an array. Fault if it is none, or too long."""
+    try:
+        items = _decode_items(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise fault_of(error, payload) from None
+    if len(items) > contract.ARRAY_ITEMS_MAX:
+        raise Fault(
+            INVALID, f"an array of {len(items)} items; at most {contract.ARRAY_ITEMS_MAX} are taken"
+        )
+    return ((index, bytes(item)) for index, item in enumerate(items))

@@ -1,0 +1,172 @@
+"""Messages into batches: route, decode, flag; or reject with the exact reason."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from ingest import decode, topics
+from ingest.batch import Batch, Event, Origin, rejection
+from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
+from ingest.decode import Fault
+from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.live import LiveStates
+    from ingest.mqtt import Message
+    from ingest.sites import SiteConfig, SiteRegistry
+    from ingest.topics import Route
+
+OVERSIZE = "oversize"
+UNKNOWN_SITE = "unknown_site"
+UNKNOWN_TOPIC = "unknown_topic"
+
+_LIVE_LANES = frozenset({topics.PUMPS, topics.TANKS})
+_EVENT_DECODERS: dict[str, Callable[[bytes], object]] = {
+    topics.DAY: decode.decode_day,
+    topics.DELIVERIES: decode.decode_delivery,
+    topics.ALARMS: decode.decode_alarm,
+    topics.STATUS: decode.decode_status,
+}
+
+
+class Intake:
+    """Turns messages into what a batch stores."""
+
+    def __init__(self, sites: SiteRegistry, live: LiveStates) -> None:
+        self._sites = sites
+        self._live = live
+        self._table = topics.TopicTable()
+        self._latest = datetime.datetime.now(datetime.UTC) + CLOCK_AHEAD_MAX
+
+    def take(self, batch: Batch, received_at: float, messages: Sequence[Message]) -> int:
+        """Add messages to the batch until it is full. Returns how many were taken, at least one.
+
+        Live states go to the live writer. `received_at` is `time.perf_counter()` seconds.
+        """
+        self._latest = datetime.datetime.now(datetime.UTC) + CLOCK_AHEAD_MAX
+        taken = 0
+        for message in messages:
+            self._take_one(batch, message)
+            taken += 1
+            if batch.is_full:
+                break
+        batch.receipts.append((received_at, taken))
+        return taken
+
+    def _take_one(self, batch: Batch, message: Message) -> None:
+        route = self._table.route(message.topic)
+        lane = route.lane
+        batch.messages += 1
+        batch.bytes += len(message.payload)
+        if message.packet_id:
+            ids = batch.live_packet_ids if lane in _LIVE_LANES else batch.packet_ids
+            ids.append(message.packet_id)
+        if lane in topics.OUTGOING and not route.problem:
+            return  # the console's own words come back to it
+        if route.problem or len(message.payload) > PAYLOAD_BYTES_MAX:
+            self._reject_unread(batch, route, message)
+            return
+        site = self._sites.by_code.get(route.site_code)
+        if site is None:
+            batch.strangers.append((route, message))
+        else:
+            self._decode(batch, route, site, message)
+
+    def settle_strangers(self, batch: Batch) -> None:
+        """Take the messages whose sites are known by now, and reject the others."""
+        strangers, batch.strangers = batch.strangers, []
+        for route, message in strangers:
+            site = self._sites.by_code.get(route.site_code)
+            if site is not None:
+                self._decode(batch, route, site, message)
+                continue
+            batch.reject(
+                rejection(
+                    route,
+                    UNKNOWN_SITE,
+                    f"no site is registered under the code {route.site_code!r}",
+                    message.payload,
+                    by_topic_only=route.lane in _LIVE_LANES,
+                )
+            )
+
+    def _reject_unread(self, batch: Batch, route: Route, message: Message) -> None:
+        site = self._sites.by_code.get(route.site_code)
+        size = len(message.payload)
+        if route.problem:
+            reason, detail = UNKNOWN_TOPIC, f"{route.topic}: {route.problem}"
+        else:
+            reason = OVERSIZE
+            detail = f"a payload of {size} bytes; at most {PAYLOAD_BYTES_MAX} are taken"
+        batch.reject(
+            rejection(
+                route,
+                reason,
+                detail,
+                message.payload,
+                site_id=site and site.id,
+                first_bytes_only=True,
+            )
+        )
+
+    def _decode(self, batch: Batch, route: Route, site: SiteConfig, message: Message) -> None:
+        lane = route.lane
+        payload = message.payload
+        self._live.heard(site.id)
+        try:
+            if lane == topics.LEDGER:
+                if decode.is_array(payload):
+                    self._decode_array(batch, route, site, payload)
+                else:
+                    entry = decode.decode_entry(payload)
+                    self._stage(batch, route, site, entry, payload, None)
+            elif lane == topics.PUMPS:
+                self._live.pump(site.id, route.device, decode.decode_pump(payload))
+            elif lane == topics.TANKS:
+                self._live.tank(site.id, route.device, decode.decode_tank(payload))
+            else:
+                value = _EVENT_DECODERS[lane](payload)
+                if lane == topics.DAY:
+                    batch.days.add((site.id, value.fiscal_day))  # type: ignore[attr-defined]
+                batch.events.append(Event(route, site.id, value, payload))
+        except Fault as fault:
+            batch.reject(rejection(route, fault.reason, fault.detail, payload, site_id=site.id))
+
+    def _decode_array(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
+        """Take the good items of an array; each bad one is rejected by itself."""
+        for index, raw in decode.decode_items(payload):
+            try:
+                entry = decode.decode_entry(raw)
+            except Fault as fault:
+                batch.reject(
+                    rejection(
+                        route,
+                        fault.reason,
+                        fault.detail,
+                        raw,
+                        site_id=site.id,
+                        item_index=index,
+                    )
+                )
+            else:
+                self._stage(batch, route, site, entry, raw, index)
+
+    def _stage(
+        self,
+        batch: Batch,
+        route: Route,
+        site: SiteConfig,
+        entry: LedgerEntry,
+        raw: bytes,
+        item_index: int | None,
+    ) -> None:
+        flags = entry_flags(entry, site, self._latest)
+        batch.lines.append(entry_line(len(batch.lines), site.id, entry, flags))
+        batch.origins.append(
+            Origin(route, site.id, raw, item_index, entry.fiscal_day, entry.sequence)
+        )
+        batch.days.add((site.id, entry.fiscal_day))
+        batch.occurred_at.append(entry.occurred_at.timestamp())

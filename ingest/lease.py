@@ -1,0 +1,76 @@
+"""The right to work under a name: one worker has it, a second one stands by.
+
+Two workers of one name would share one MQTT session and throw each other out of it for ever. So
+the name is held as an advisory lock of PostgreSQL for as long as a connection lives; a worker that
+is killed loses it at once, and the one that stood by goes on with its session. The same
+connection hears that sites changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from ingest.database import connection_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from psycopg import AsyncConnection
+
+logger = logging.getLogger(__name__)
+
+#: Names the kind of lock, so that other advisory locks of the application do not collide.
+_LOCK_CLASS = 0x46_43_49_4E
+TRY_EVERY_S = 0.5
+ALIVE_EVERY_S = 5.0
+
+
+class LeaseLost(Exception):
+    """The connection that held the name is gone, and with it the right to work."""
+
+
+class Lease:
+    """A held name."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def watch(self, on_sites_changed: Callable[[], Awaitable[None]]) -> None:
+        """Call back whenever sites changed, until the connection is lost: then LeaseLost."""
+        try:
+            while True:
+                async for _ in self._connection.notifies(timeout=ALIVE_EVERY_S, stop_after=1):
+                    await on_sites_changed()
+                await self._connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise LeaseLost(f"the database connection is gone: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def held_lease(name: str) -> AsyncIterator[Lease]:
+    """Wait until the name is free, and hold it. psycopg errors pass through."""
+    key = zlib.crc32(name.encode()) - 2**31
+    connection = await psycopg.AsyncConnection.connect(
+        **connection_parameters(application_name=f"ingest {name} lease")
+    )
+    async with connection:
+        standing_by = False
+        while not await _try_lock(connection, key):
+            if not standing_by:
+                logger.info("another worker is named %r: standing by until it ends", name)
+                standing_by = True
+            await asyncio.sleep(TRY_EVERY_S)
+        await connection.execute("LISTEN site_changes")
+        yield Lease(connection)
+
+
+async def _try_lock(connection: AsyncConnection[Any], key: int) -> bool:
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_CLASS, key])
+    row = await cursor.fetchone()
+    return bool(row and row[0])

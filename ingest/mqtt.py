@@ -1,0 +1,330 @@
+"""The link to the broker: bulk receipt, bounded, and acknowledgement when the worker says so.
+
+This module alone reaches into aiomqtt and paho. aiomqtt connects, subscribes and keeps the
+session; but it hands on one message per wake-up and acknowledges before anything is stored. So
+`_BulkClient` takes over the reading: it cuts whole frames out of what the socket holds, keeps the
+PUBLISH frames and feeds all others to paho, whose state machine stays in charge of everything
+else. The public face has the shape of aiomqtt 3: `chunks()` and `acknowledge()`.
+
+MQTT 3.1.1 over TCP or TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+#: What the link holds before it stops reading the socket; the broker and TCP hold the rest.
+INBOX_MESSAGES_MAX = 10_000
+INBOX_BYTES_MAX = 16 * 1024 * 1024
+#: One read of the socket. Larger reads cost memory and delay the first message of each.
+READ_BYTES = 256 * 1024
+KEEPALIVE_S = 60
+CONNECT_TIMEOUT_S = 10
+#: A frame longer than this is taken for a broken stream: far above any payload the contract allows.
+FRAME_BYTES_MAX = 64 * 1024 * 1024
+
+_PUBLISH = 0x30
+_PUBACK = 0x40
+
+
+class Message(NamedTuple):
+    """A PUBLISH as it came. `packet_id` is 0 for QoS 0, which needs no acknowledgement."""
+
+    topic: bytes
+    payload: bytes
+    packet_id: int
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Messages read from the socket together. `received_at` is `time.perf_counter()` seconds."""
+
+    received_at: float
+    messages: list[Message] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where a broker is and who we are there."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    tls: bool
+
+    @classmethod
+    def parse(cls, url: str) -> BrokerAddress:
+        """Read `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS. ValueError if not."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ValueError(f"{url!r} is not mqtt://host[:port] or mqtts://host[:port]")
+        tls = parts.scheme == "mqtts"
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (8883 if tls else 1883),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            tls=tls,
+        )
+
+    def client_options(self) -> dict[str, Any]:
+        """Return what aiomqtt's client wants to know of the address."""
+        return {
+            "hostname": self.host,
+            "port": self.port,
+            "username": self.username,
+            "password": self.password,
+            "tls_context": ssl.create_default_context() if self.tls else None,
+        }
+
+
+class FrameError(Exception):
+    """The byte stream is not MQTT."""
+
+
+class FrameReader:
+    """Cut MQTT 3.1.1 frames out of a byte stream; keep PUBLISH, pass the others on.
+
+    `feed` may be called with any fragment: a frame is handled once its last byte is there.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes, messages: list[Message], others: list[bytes]) -> int:
+        """Append the frames that `data` completes. Returns the bytes of their payloads.
+
+        Raises FrameError for a stream that cannot be MQTT.
+        """
+        if self._rest:
+            data = self._rest + data
+        position = 0
+        payload_bytes = 0
+        end = len(data)
+        append = messages.append
+        while end - position >= 2:
+            header = data[position]
+            length = data[position + 1]
+            body = position + 2
+            if length & 0x80:  # a remaining length of more than one byte
+                length &= 0x7F
+                shift = 7
+                while body < end:
+                    byte = data[body]
+                    body += 1
+                    length |= (byte & 0x7F) << shift
+                    if not byte & 0x80:
+                        break
+                    shift += 7
+                    if shift > 21:
+                        raise FrameError("a frame's length runs over four bytes")
+                else:
+                    break  # the length itself is cut off
+                if length > FRAME_BYTES_MAX:
+                    raise FrameError(f"a frame of {length} bytes")
+            next_frame = body + length
+            if next_frame > end:
+                break
+            if header & 0xF0 == _PUBLISH:
+                topic_start = body + 2
+                topic_end = topic_start + (data[body] << 8 | data[body + 1])
+                if topic_end > next_frame:
+                    raise FrameError("a topic longer than its frame")
+                if header & 0x06:
+                    packet_id = data[topic_end] << 8 | data[topic_end + 1]
+                    payload = data[topic_end + 2 : next_frame]
+                else:
+                    packet_id = 0
+                    payload = data[topic_end:next_frame]
+                append(Message(data[topic_start:topic_end], payload, packet_id))
+                payload_bytes += len(payload)
+            else:
+                others.append(data[position:next_frame])
+            position = next_frame
+        self._rest = data[position:]
+        return payload_bytes
+
+
+class _BulkClient(aiomqtt.Client):
+    """An aiomqtt client whose PUBLISH frames are read in bulk and acknowledged by hand."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._reader = FrameReader()
+        self._inbox: list[Chunk] = []
+        self._inbox_messages = 0
+        self._inbox_bytes = 0
+        self._arrived = asyncio.Event()
+        self._paused = False
+        self._for_paho = bytearray()
+        self._at_end = False
+        # paho reads what we leave it instead of the socket.
+        self._client._sock_recv = self._read_for_paho  # type: ignore[assignment,method-assign]
+
+    def _read_for_paho(self, size: int) -> bytes:
+        if not self._for_paho:
+            if self._at_end:
+                return b""
+            raise BlockingIOError
+        data = bytes(self._for_paho[:size])
+        del self._for_paho[:size]
+        return data
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        # Called in the thread that connects: the loop's own calls go through call_soon_threadsafe.
+        def start() -> None:
+            self._loop.add_reader(sock.fileno(), self._on_readable, sock)
+            self._misc_task = self._loop.create_task(self._misc_loop())
+
+        self._loop.call_soon_threadsafe(start)
+
+    def _on_readable(self, sock: Any) -> None:
+        try:
+            data = sock.recv(READ_BYTES)
+            # TLS may hold more decrypted bytes than select() knows of.
+            while data and isinstance(sock, ssl.SSLSocket) and (more := sock.pending()):
+                data += sock.recv(more)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._at_end = True
+            self._run_paho()
+            return
+        self._client._last_bytes_received = time.monotonic()
+        chunk = Chunk(time.perf_counter())
+        others: list[bytes] = []
+        try:
+            self._inbox_bytes += self._reader.feed(data, chunk.messages, others)
+        except (FrameError, IndexError) as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(aiomqtt.MqttError(str(error)))
+            self._loop.remove_reader(sock.fileno())
+            return
+        if chunk.messages:
+            self._inbox.append(chunk)
+            self._inbox_messages += len(chunk.messages)
+            self._arrived.set()
+            if self._inbox_messages >= INBOX_MESSAGES_MAX or self._inbox_bytes >= INBOX_BYTES_MAX:
+                self._paused = True
+                self._loop.remove_reader(sock.fileno())
+        if others:
+            for frame in others:
+                self._for_paho += frame
+            self._run_paho()
+
+    def _run_paho(self) -> None:
+        """Let paho work through the frames left to it (or notice the end of the stream)."""
+        try:
+            while self._client.socket() is not None and (self._for_paho or self._at_end):
+                self._client.loop_read()
+        except Exception as error:  # noqa: BLE001 whatever paho stumbles over ends the connection
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
+    async def _misc_loop(self) -> None:
+        while True:
+            if self._paused:
+                # The broker's answer to our ping waits unread because we stopped reading; that
+                # is our doing and no reason to give the connection up.
+                self._client._ping_t = 0
+                self._client._last_bytes_received = time.monotonic()
+            if self._client.loop_misc() != 0:
+                return
+            await asyncio.sleep(1)
+
+    async def take(self) -> list[Chunk]:
+        """Return all that arrived, at least one chunk. MqttError once the connection is lost."""
+        while not self._inbox:
+            if self._disconnected.done():
+                raise aiomqtt.MqttError("Disconnected") from self._disconnected.exception()
+            self._arrived.clear()
+            arrived = asyncio.ensure_future(self._arrived.wait())
+            try:
+                await asyncio.wait(
+                    (arrived, self._disconnected), return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                arrived.cancel()
+        chunks, self._inbox = self._inbox, []
+        self._inbox_messages = self._inbox_bytes = 0
+        sock = self._client.socket()
+        if self._paused and sock is not None:
+            self._paused = False
+            self._loop.add_reader(sock.fileno(), self._on_readable, sock)
+        return chunks
+
+    def send_acknowledgements(self, packet_ids: Iterable[int]) -> None:
+        """Queue one PUBACK each, all in one write."""
+        frames = b"".join(b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids)
+        if frames and self._client.socket() is not None:
+            self._client._packet_queue(_PUBACK, frames, 0, 0)
+
+    @property
+    def held(self) -> int:
+        """How many messages wait in the inbox."""
+        return self._inbox_messages
+
+
+class Link:
+    """One connection to the broker, with a session that outlives it.
+
+    A message that is not acknowledged comes again with the next connection of the same client id.
+    """
+
+    def __init__(self, client: _BulkClient) -> None:
+        self._client = client
+        self.is_open = True
+
+    @property
+    def held(self) -> int:
+        """How many received messages wait to be taken."""
+        return self._client.held
+
+    async def chunks(self) -> AsyncIterator[list[Chunk]]:
+        """Yield what arrived since the last time. Ends with MqttError when the connection does."""
+        while True:
+            yield await self._client.take()
+
+    def acknowledge(self, packet_ids: list[int]) -> None:
+        """Acknowledge QoS 1 messages of this connection.
+
+        Nothing happens once it is closed: the numbers mean nothing to the next connection, and
+        the broker sends the messages again.
+        """
+        if self.is_open:
+            self._client.send_acknowledgements(packet_ids)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    address: BrokerAddress, *, client_id: str, subscriptions: Iterable[str]
+) -> AsyncIterator[Link]:
+    """Connect with a persistent session and subscribe at QoS 1. MqttError if that fails."""
+    client = _BulkClient(
+        **address.client_options(),
+        identifier=client_id,
+        clean_session=False,
+        keepalive=KEEPALIVE_S,
+        timeout=CONNECT_TIMEOUT_S,
+    )
+    async with client:
+        link = Link(client)
+        try:
+            await client.subscribe([(name, 1) for name in subscriptions])
+            yield link
+        finally:
+            link.is_open = False

@@ -1,0 +1,304 @@
+"""One batch, one transaction: entries, events, quarantine, and all that is added up from them.
+
+After `store` returns, every message of the batch has its outcome in the database and may be
+acknowledged. If it raises, nothing of the batch is there and it can be stored again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+from psycopg.types.json import Jsonb
+
+from ingest import contract
+from ingest.batch import Rejection, rejection
+from ingest.decode import INVALID
+from ingest.sql import load
+from ledger.models.entry import TURNOVER_KINDS, EntryFlag, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import AsyncConnection
+
+    from ingest.batch import Batch, Event
+
+_COPY_ENTRIES = load("copy_entries")
+_LOCK_DAYS = load("lock_days")
+_MAKE_DAYS = load("make_days")
+_INSERT_ENTRIES = load("insert_entries")
+_CLASSIFY_ENTRIES = load("classify_entries")
+_QUARANTINE = load("quarantine")
+_DAY_OPENED = load("day_opened")
+_DAY_CLOSED = load("day_closed")
+_DELIVERY = load("delivery")
+_ALARM = load("alarm")
+_STATUS = load("status")
+
+_INSERT_PARAMETERS = {
+    "refund": Kind.REFUND.value,
+    "turnover": [kind.value for kind in TURNOVER_KINDS],
+    "totalizer_jump": EntryFlag.TOTALIZER_JUMP.value,
+}
+
+#: Errors that the data itself caused: storing the same again would fail again.
+DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
+
+CONFLICT = "conflicting_duplicate"
+SEALED = "day_sealed"
+
+
+@dataclasses.dataclass(slots=True)
+class Outcome:
+    """What became of a batch's entries and events."""
+
+    stored: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+
+
+@dataclasses.dataclass(slots=True)
+class _Day:
+    """What the lock on a fiscal day's row showed."""
+
+    sealed: bool
+    opening_digest: bytes | None
+    closing_digest: bytes | None
+
+
+_Days = dict[tuple[int, datetime.date], _Day]
+
+
+async def store(
+    connection: AsyncConnection[Any], batch: Batch, received_at: datetime.datetime
+) -> Outcome:
+    """Store a batch in one transaction. psycopg errors pass through, with nothing stored.
+
+    An entry or event that PostgreSQL itself refuses costs only itself: the batch is then stored
+    again with a savepoint around ever smaller parts, and what is left over is quarantined.
+    """
+    try:
+        return await _Transaction(connection, batch, received_at).run()
+    except DATA_ERRORS:
+        return await _CarefulTransaction(connection, batch, received_at).run()
+
+
+class _Transaction:
+    """The plain way: everything at once."""
+
+    def __init__(
+        self, connection: AsyncConnection[Any], batch: Batch, received_at: datetime.datetime
+    ) -> None:
+        self.connection = connection
+        self.batch = batch
+        self.received_at = received_at
+        self.outcome = Outcome()
+        # A copy: a transaction that fails must leave the batch as it was.
+        self.rejections = {
+            digest: dataclasses.replace(rejected) for digest, rejected in batch.rejections.items()
+        }
+        self.days: _Days = {}
+
+    async def run(self) -> Outcome:
+        async with self.connection.transaction():
+            if self.batch.days:
+                self.days = await self.lock_days()
+            if self.batch.lines:
+                await self.store_entries(range(len(self.batch.lines)))
+            for event in self.batch.events:
+                await self.store_event(event)
+            if self.rejections:
+                await self.quarantine()
+        return self.outcome
+
+    async def lock_days(self) -> _Days:
+        wanted = sorted(self.batch.days)
+        parameters = {
+            "site_ids": [site_id for site_id, _ in wanted],
+            "fiscal_days": [fiscal_day for _, fiscal_day in wanted],
+        }
+        rows = await self._fetch_all(_LOCK_DAYS, parameters)
+        if len(rows) < len(wanted):
+            await self.connection.execute(_MAKE_DAYS, parameters)
+            rows = await self._fetch_all(_LOCK_DAYS, parameters)
+        return {
+            (site_id, fiscal_day): _Day(sealed, opening, closing)
+            for site_id, fiscal_day, sealed, opening, closing in rows
+        }
+
+    async def store_entries(self, places: Sequence[int]) -> None:
+        """Store the entries at these places of the batch."""
+        lines = self.batch.lines
+        data = "".join([lines[place] for place in places])
+        async with self.connection.cursor() as cursor:
+            async with cursor.copy(_COPY_ENTRIES) as copy:
+                await copy.write(data)
+            await cursor.execute(
+                _INSERT_ENTRIES, {**_INSERT_PARAMETERS, "received_at": self.received_at}
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            stored: int = row[0]
+            self.outcome.stored += stored
+            if stored < len(places):
+                await cursor.execute(_CLASSIFY_ENTRIES)
+                self._sort_out(await cursor.fetchall(), stored)
+
+    def _sort_out(self, verdicts: list[tuple[int, str]], stored: int) -> None:
+        held = 0
+        for n, verdict in verdicts:
+            if verdict == "held":
+                held += 1
+                continue
+            origin = self.batch.origins[n]
+            if verdict == "conflict":
+                reason = CONFLICT
+                detail = f"the ledger holds another entry {origin.sequence} of {origin.fiscal_day}"
+            else:
+                reason = SEALED
+                detail = f"the fiscal day {origin.fiscal_day} is sealed"
+            rejected = rejection(
+                origin.route,
+                reason,
+                detail,
+                origin.raw,
+                site_id=origin.site_id,
+                item_index=origin.item_index,
+            )
+            rejected.fiscal_day = origin.fiscal_day
+            rejected.sequence = origin.sequence
+            self.reject(rejected)
+        self.outcome.duplicates += held - stored
+
+    async def store_event(self, event: Event) -> None:
+        value = event.value
+        if isinstance(value, contract.DayOpened | contract.DayClosed):
+            verdict = await self._declare_day(event, value)
+        elif isinstance(value, contract.Status):
+            await self.connection.execute(_STATUS, self._event_parameters(event, controller=""))
+            return
+        elif isinstance(value, contract.Delivery):
+            verdict = await self._verdict(_DELIVERY, event, document="")
+        else:
+            verdict = await self._verdict(_ALARM, event, severity="", text="")
+        if verdict == "new":
+            self.outcome.stored += 1
+        elif verdict == "held":
+            self.outcome.duplicates += 1
+        else:
+            self._reject_event(event, verdict)
+
+    async def _verdict(self, statement: str, event: Event, **absent: str) -> str:
+        rows = await self._fetch_all(statement, self._event_parameters(event, **absent))
+        return str(rows[0][0])
+
+    def _event_parameters(self, event: Event, **absent: str) -> dict[str, Any]:
+        """Return the event's fields; those of `absent` take its value where they are None."""
+        fields = msgspec.structs.asdict(event.value)
+        for name, value in absent.items():
+            if fields[name] is None:
+                fields[name] = value
+        return {**fields, "site_id": event.site_id, "received_at": self.received_at}
+
+    async def _declare_day(self, event: Event, day: contract.DayOpened | contract.DayClosed) -> str:
+        digest = hashlib.sha256(contract.encode(day)).digest()
+        known = self.days[event.site_id, day.fiscal_day]
+        is_opening = isinstance(day, contract.DayOpened)
+        declared = known.opening_digest if is_opening else known.closing_digest
+        if declared is not None:
+            return "held" if declared == digest else "conflict"
+        if known.sealed:
+            return "sealed"
+        parameters = self._event_parameters(event) | {"digest": digest}
+        for name in ("totalizers", "dips", "totals"):
+            if hasattr(day, name):
+                parameters[name] = Jsonb(getattr(day, name), dumps=contract.encode)
+        await self.connection.execute(_DAY_OPENED if is_opening else _DAY_CLOSED, parameters)
+        if is_opening:
+            known.opening_digest = digest
+        else:
+            known.closing_digest = digest
+        return "new"
+
+    def _reject_event(self, event: Event, verdict: str) -> None:
+        fiscal_day = getattr(event.value, "fiscal_day", None)
+        if verdict == "sealed":
+            reason, detail = SEALED, f"the fiscal day {fiscal_day} is sealed"
+        else:
+            reason, detail = CONFLICT, "the ledger holds another message of the same key"
+        rejected = rejection(event.route, reason, detail, event.raw, site_id=event.site_id)
+        rejected.fiscal_day = fiscal_day
+        self.reject(rejected)
+
+    def reject(self, rejected: Rejection) -> None:
+        known = self.rejections.get(rejected.digest)
+        if known is None:
+            self.rejections[rejected.digest] = rejected
+        else:
+            known.seen += 1
+
+    async def quarantine(self) -> None:
+        rejected = sorted(self.rejections.values(), key=lambda one: one.digest)
+        async with self.connection.cursor() as cursor:
+            await cursor.executemany(
+                _QUARANTINE,
+                [
+                    {name: getattr(one, name) for name in one.__dataclass_fields__}
+                    | {"received_at": self.received_at}
+                    for one in rejected
+                ],
+            )
+        self.outcome.quarantined += sum(one.seen for one in rejected)
+
+    async def _fetch_all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        cursor = await self.connection.execute(statement, parameters)
+        return await cursor.fetchall()
+
+
+class _CarefulTransaction(_Transaction):
+    """The careful way, after the plain one failed: halve until the culprit stands alone."""
+
+    async def store_entries(self, places: Sequence[int]) -> None:
+        before = dataclasses.replace(self.outcome)
+        try:
+            async with self.connection.transaction():
+                await super().store_entries(places)
+                await self.connection.execute("TRUNCATE stage_entry")
+        except DATA_ERRORS as error:
+            self.outcome = before
+            if len(places) == 1:
+                self._reject_entry(places[0], error)
+                return
+            middle = len(places) // 2
+            await self.store_entries(places[:middle])
+            await self.store_entries(places[middle:])
+
+    def _reject_entry(self, place: int, error: psycopg.Error) -> None:
+        origin = self.batch.origins[place]
+        rejected = rejection(
+            origin.route,
+            INVALID,
+            _why(error),
+            origin.raw,
+            site_id=origin.site_id,
+            item_index=origin.item_index,
+        )
+        self.reject(rejected)
+
+    async def store_event(self, event: Event) -> None:
+        try:
+            async with self.connection.transaction():
+                await super().store_event(event)
+        except DATA_ERRORS as error:
+            self.reject(
+                rejection(event.route, INVALID, _why(error), event.raw, site_id=event.site_id)
+            )
+
+
+def _why(error: psycopg.Error) -> str:
+    return f"PostgreSQL refuses it: {error.diag.message_primary or error}"

@@ -1,0 +1,436 @@
+"""The worker: receive, decode, batch, commit, acknowledge.
+
+    broker ─▶ Link ─▶ receive ─▶ [batch being filled] ─▶ commit ─▶ acknowledge
+                        └─▶ live states ─▶ tick (a few times a second) ─▶ acknowledge
+
+While one batch is being committed the next one fills, so batches grow by themselves as the load
+does. All is bounded: a full batch stops the receiving, a full inbox stops the reading of the
+socket, and the broker keeps what was not acknowledged. A lost broker or database is waited for;
+what was not acknowledged comes again and is recognised by its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiomqtt
+
+from ingest import mqtt
+from ingest.batch import Batch
+from ingest.contract import SUBSCRIPTION
+from ingest.database import PASSING_ERRORS, make_pool
+from ingest.intake import Intake
+from ingest.lease import LeaseLost, held_lease
+from ingest.live import LiveStates, write_round
+from ingest.pulse import Meter, prune_pulses, write_pulse
+from ingest.sites import SiteRegistry
+from ingest.store import Outcome, store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+logger = logging.getLogger(__name__)
+
+#: How many messages are decoded before the loop looks after the others.
+SLICE_MESSAGES = 250
+#: How long a batch waits for company: what a lone sale pays so that many share one commit.
+LINGER_S = 0.005
+TICK_S = 0.25
+PULSE_S = 1.0
+#: More changed sites than this in one tick are announced as "any".
+ANNOUNCED_SITES_MAX = 500
+MONTHS_AHEAD = 3
+HOUSEKEEPING_S = 3600.0
+#: How long a stop waits for a database that is away.
+STOP_GRACE_S = 10.0
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 5.0
+
+_PASSING = (*PASSING_ERRORS, LeaseLost, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker is set up. Workers that share a `group` divide the messages among them."""
+
+    broker: mqtt.BrokerAddress
+    name: str = "ingest"
+    group: str = ""
+
+    @property
+    def subscription(self) -> str:
+        """The topic filter, shared when the worker belongs to a group."""
+        return f"$share/{self.group}/{SUBSCRIPTION}" if self.group else SUBSCRIPTION
+
+
+class Backoff:
+    """Waits that double up to a limit, spread a little so that workers do not march in step."""
+
+    def __init__(self) -> None:
+        self._next_s = BACKOFF_FIRST_S
+
+    def reset(self) -> None:
+        """Begin with short waits again."""
+        self._next_s = BACKOFF_FIRST_S
+
+    async def wait(self) -> None:
+        """Wait, longer each time."""
+        await asyncio.sleep(self._next_s * random.uniform(0.5, 1.0))  # noqa: S311 no secret
+        self._next_s = min(self._next_s * 2, BACKOFF_MAX_S)
+
+
+class Worker:
+    """One ingest worker. `run` returns when `stop` was called and the last batch is stored."""
+
+    def __init__(
+        self, options: WorkerOptions, *, on_pulse: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        self.options = options
+        self._on_pulse = on_pulse
+        self._stopping = asyncio.Event()
+        self._is_working = False
+
+    def stop(self) -> None:
+        """Finish the batch at hand, acknowledge it, and leave."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until stopped, through losses of database and broker.
+
+        An error that does not pass by itself (a missing table, a bug) ends the worker.
+        """
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            try:
+                await self._run_session_or_stop(backoff)
+            except* _PASSING as errors:
+                logger.warning("database: %s; trying again", _first(errors))
+                await self._pause(backoff)
+
+    async def _run_session_or_stop(self, backoff: Backoff) -> None:
+        """Run a session; a stop ends it by itself, or cancels it while it still waits to begin."""
+        session = asyncio.create_task(self._run_session(backoff))
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((session, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not session.done() and not self._is_working:
+                await _cancel(session)
+            else:
+                await session
+        finally:
+            stopped.cancel()
+            await _cancel(session)
+
+    async def _pause(self, backoff: Backoff) -> None:
+        await _first_of(backoff.wait(), self._stopping.wait())
+
+    async def _run_session(self, backoff: Backoff) -> None:
+        """Work for as long as the database connection that holds our name lives."""
+        name = self.options.name
+        async with held_lease(name) as lease, make_pool(application_name=f"ingest {name}") as pool:
+            session = _Session(self.options, pool, self._stopping, self._on_pulse)
+            await session.prepare()
+            backoff.reset()
+            self._is_working = True
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    watch = tasks.create_task(lease.watch(session.reload_sites))
+                    await session.work()
+                    watch.cancel()
+            finally:
+                self._is_working = False
+
+
+class _Session:
+    """What a worker does between two losses of the database."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        stopping: asyncio.Event,
+        on_pulse: Callable[[dict[str, Any]], None] | None,
+    ) -> None:
+        self.options = options
+        self.pool = pool
+        self.stopping = stopping
+        self.on_pulse = on_pulse
+        self.sites = SiteRegistry()
+        self.live = LiveStates()
+        self.intake = Intake(self.sites, self.live)
+        self.meter = Meter()
+        self.changed_sites: set[int] = set()
+        self.known_months: set[tuple[int, int]] = set()
+        self.link: mqtt.Link | None = None
+        # The hand-over between receiving and committing.
+        self.batch = Batch()
+        self.filled = asyncio.Event()
+        self.emptied = asyncio.Event()
+        self.is_last_batch = False
+        self.live_packet_ids: list[int] = []
+
+    async def prepare(self) -> None:
+        """Know the sites and have the coming months' partitions before the first message."""
+        async with self.pool.connection() as connection:
+            await self.sites.load(connection)
+            await self._keep_house(connection)
+
+    async def reload_sites(self) -> None:
+        """Read the sites anew."""
+        async with self.pool.connection() as connection:
+            await self.sites.load(connection)
+
+    async def work(self) -> None:
+        """Receive and store until stopped; then store what was received and leave."""
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [
+                tasks.create_task(self._tick()),
+                tasks.create_task(self._pulse()),
+                tasks.create_task(self._housekeeping()),
+            ]
+            await self._receive_from_broker()
+            for helper in helpers:
+                helper.cancel()
+        # A last round, so that the final second is on record too.
+        await self._write_live()
+        await self._write_pulse()
+
+    # --- broker ---------------------------------------------------------------------------------
+
+    async def _receive_from_broker(self) -> None:
+        """Keep connected to the broker until stopped."""
+        backoff = Backoff()
+        while not self.stopping.is_set():
+            try:
+                async with mqtt.connected(
+                    self.options.broker,
+                    client_id=f"forecourt-{self.options.name}",
+                    subscriptions=[self.options.subscription],
+                ) as link:
+                    logger.info("connected to the broker as %r", self.options.name)
+                    backoff.reset()
+                    await self._work_on(link)
+            except aiomqtt.MqttError as error:
+                if self.stopping.is_set():
+                    return
+                logger.warning("broker: %s; trying again", error)
+                await _first_of(backoff.wait(), self.stopping.wait())
+
+    async def _work_on(self, link: mqtt.Link) -> None:
+        """Receive and commit on one connection. MqttError when it is lost."""
+        # What a former connection left is not acknowledged and comes again on this one.
+        self.batch = Batch()
+        self.filled.clear()
+        self.live_packet_ids.clear()
+        self.link = link
+        receiving = asyncio.create_task(self._receive(link))
+        committing = asyncio.create_task(self._commit_for_ever(link))
+        stopped = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait(
+                (receiving, committing, stopped), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            self.link = None
+            stopped.cancel()
+            await _cancel(receiving)
+            if self.stopping.is_set() and not committing.done():
+                # Finish the batch at hand and the one behind it, then leave.
+                self.is_last_batch = True
+                self.filled.set()
+                await asyncio.wait((committing,), timeout=STOP_GRACE_S)
+                if not committing.done():
+                    logger.warning("the database is away: the broker keeps what is not stored")
+            await _cancel(committing)
+            link.is_open = False
+        for task in (committing, receiving):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _receive(self, link: mqtt.Link) -> None:
+        """Decode what arrives into the batch that is being filled."""
+        async for chunks in link.chunks():
+            for chunk in chunks:
+                self.meter.received += len(chunk.messages)
+                position = 0
+                while position < len(chunk.messages):
+                    while self.batch.is_full:
+                        self.emptied.clear()
+                        await self.emptied.wait()
+                    piece = chunk.messages[position : position + SLICE_MESSAGES]
+                    position += self.intake.take(self.batch, chunk.received_at, piece)
+                    self.filled.set()
+                    await asyncio.sleep(0)
+
+    # --- commit ---------------------------------------------------------------------------------
+
+    async def _commit_for_ever(self, link: mqtt.Link) -> None:
+        """Take the filled batch, store it, acknowledge it; again and again."""
+        while True:
+            await self.filled.wait()
+            if not self.batch.is_full and not self.is_last_batch:
+                await asyncio.sleep(LINGER_S)
+            self.filled.clear()
+            batch, self.batch = self.batch, Batch()
+            self.emptied.set()
+            if batch:
+                await self._commit(batch)
+                link.acknowledge(batch.packet_ids)
+                self.live_packet_ids += batch.live_packet_ids
+            if self.is_last_batch and not self.batch:
+                return
+
+    async def _commit(self, batch: Batch) -> None:
+        """Store a batch, however often the database has to be asked."""
+        received_at = datetime.datetime.now(datetime.UTC)
+        backoff = Backoff()
+        while True:
+            try:
+                outcome = await self._store(batch, received_at)
+                break
+            except _PASSING as error:
+                logger.warning("database: %s; the batch is kept and tried again", error)
+                await backoff.wait()
+        if outcome is not None:
+            self.meter.committed(batch, outcome)
+            self.changed_sites |= {site_id for site_id, _ in batch.days}
+            self.changed_sites |= {event.site_id for event in batch.events}
+
+    async def _store(self, batch: Batch, received_at: datetime.datetime) -> Outcome | None:
+        """Store a batch; None when it held nothing but live states."""
+        if not batch.strangers and not batch.has_anything_to_store:
+            return None
+        async with self.pool.connection() as connection:
+            if batch.strangers:
+                await self.sites.look_up(
+                    connection, {route.site_code for route, _ in batch.strangers}
+                )
+                self.intake.settle_strangers(batch)
+            await self._make_months(connection, batch)
+            return await store(connection, batch, received_at)
+
+    async def _make_months(self, connection: AsyncConnection[Any], batch: Batch) -> None:
+        """Make the partitions that the batch needs, before its transaction takes any lock."""
+        months = {(day.year, day.month) for _, day in batch.days}
+        for year, month in sorted(months - self.known_months):
+            await connection.execute(
+                "SELECT entry_partition_ensure(%s)", [datetime.date(year, month, 1)]
+            )
+            self.known_months.add((year, month))
+
+    # --- by the clock ---------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                await self._write_live()
+                await self._announce()
+            except _PASSING as error:
+                logger.warning("database: %s; live states are kept and tried again", error)
+
+    async def _write_live(self) -> None:
+        live = self.live.next_round()
+        packet_ids, self.live_packet_ids = self.live_packet_ids, []
+        self.meter.live += self.live.messages
+        self.live.messages = 0
+        if live:
+            try:
+                async with self.pool.connection() as connection:
+                    self.meter.live_written += await write_round(
+                        connection, live, datetime.datetime.now(datetime.UTC)
+                    )
+            except _PASSING:
+                self.live.put_back(live)
+                self.live_packet_ids = packet_ids + self.live_packet_ids
+                raise
+            self.changed_sites |= live.sites
+        if self.link is not None:
+            self.link.acknowledge(packet_ids)
+
+    async def _announce(self, *, pulse: bool = False) -> None:
+        """Ring the doorbell of the web processes; a lost ring heals with the next."""
+        changed, self.changed_sites = self.changed_sites, set()
+        if not changed and not pulse:
+            return
+        payload: dict[str, object] = {
+            "sites": sorted(changed) if len(changed) <= ANNOUNCED_SITES_MAX else None
+        }
+        if pulse:
+            payload["pulse"] = True
+        async with self.pool.connection() as connection:
+            await connection.execute(
+                "SELECT pg_notify('ledger_changes', %s)", [json.dumps(payload)]
+            )
+
+    async def _pulse(self) -> None:
+        due = time.monotonic()
+        while True:
+            due += PULSE_S
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            try:
+                await self._write_pulse()
+            except _PASSING as error:
+                logger.warning("database: %s; this second's pulse is lost", error)
+
+    async def _write_pulse(self) -> None:
+        row = self.meter.row()
+        self.meter = Meter()
+        backlog = self.batch.messages + (self.link.held if self.link else 0)
+        if self.on_pulse is not None:
+            self.on_pulse({**row, "backlog": backlog})
+        async with self.pool.connection() as connection:
+            await write_pulse(
+                connection,
+                worker=self.options.name,
+                at=datetime.datetime.now(datetime.UTC),
+                row=row,
+                backlog=backlog,
+            )
+        await self._announce(pulse=True)
+
+    async def _housekeeping(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            try:
+                async with self.pool.connection() as connection:
+                    await self._keep_house(connection)
+            except _PASSING as error:
+                logger.warning("database: %s; housekeeping waits for the next hour", error)
+
+    async def _keep_house(self, connection: AsyncConnection[Any]) -> None:
+        await connection.execute("SELECT entry_partitions_ahead(%s)", [MONTHS_AHEAD])
+        await prune_pulses(connection)
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end; its own error stays in it."""
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def _first_of(*awaitables: Coroutine[Any, Any, Any]) -> None:
+    """Wait for whichever ends first, and cancel the others."""
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _first(errors: BaseExceptionGroup) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,132 @@
+"""The decoder takes what the contract allows, refuses the rest with a reason, and never crashes."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import random
+from decimal import Decimal
+
+import pytest
+
+from ingest import contract, decode
+from ingest.decode import Fault
+
+ENTRY = {
+    "fiscal_day": "2026-11-20",
+    "sequence": 412,
+    "kind": "sale",
+    "occurred_at": "2026-11-20T12:00:00.123456+01:00",
+    "product": "E10",
+    "amount": "47.93",
+    "volume": "32.407",
+    "volume_15c": "0",
+    "unit_price": 1.479,
+    "fuelling_point": 3,
+    "nozzle": 2,
+    "tank": 1,
+    "tax_rate": "20",
+    "payment": "fuel_card",
+    "device_transaction": 65535,
+    "totalizer": "123456.78",
+    "offline": True,
+    "from_a_newer_controller": {"x": [1]},
+}
+
+
+def decoded(**changes: object) -> contract.LedgerEntry:
+    return decode.decode_entry(json.dumps(ENTRY | changes).encode())
+
+
+def test_every_field_arrives_as_it_was_meant() -> None:
+    entry = decoded()
+    assert entry.occurred_at == datetime.datetime(
+        2026, 11, 20, 11, 0, 0, 123456, tzinfo=datetime.UTC
+    )
+    assert str(entry.unit_price) == "1.4790"
+    assert entry.volume_15c is None
+    assert str(entry.totalizer) == "123456.780"
+    assert entry.offline is True
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"47.93", "47.93"),
+        (b'"47.930"', "47.93"),
+        (b'"-5"', "-5.00"),
+        (b"1e2", "100.00"),
+        (b"0.10000000000000000000", "0.10"),
+        (b'"9999999999.99"', "9999999999.99"),
+    ],
+)
+def test_a_number_is_read_from_its_text(text: bytes, value: str) -> None:
+    payload = json.dumps(ENTRY | {"amount": "?"}).encode().replace(b'"?"', text)
+    assert decode.decode_entry(payload).amount == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "sNaN", "-Infinity", "1e400", "1e-400", "10000000000", "0.001", "", "4 7", "0x1f"],
+)
+def test_a_number_that_would_change_is_refused(text: str) -> None:
+    with pytest.raises(Fault) as caught:
+        decoded(amount=text)
+    assert caught.value.reason == "invalid"
+    assert caught.value.detail
+
+
+def test_absent_and_null_are_the_same() -> None:
+    assert decoded(volume=None).volume is None
+
+
+def test_equal_days_are_equal_in_any_order() -> None:
+    dips = [{"tank": n, "product": "E10", "volume": n} for n in (1, 2)]
+    day = {"event": "opened", "fiscal_day": "2026-11-20", "at": "2026-11-20T00:00:00Z"}
+    one = decode.decode_day(json.dumps(day | {"dips": dips}).encode())
+    other = decode.decode_day(json.dumps(day | {"dips": dips[::-1]}).encode())
+    assert contract.encode(one) == contract.encode(other)
+
+
+def test_mutated_payloads_are_decoded_or_refused() -> None:
+    """100,000 payloads with bytes changed, cut, doubled or swapped: none crashes the decoder."""
+    generator = random.Random(20261120)
+    seeds = [json.dumps(ENTRY).encode(), json.dumps([ENTRY, ENTRY]).encode()]
+    faults: list[Fault] = []
+    taken = 0
+    for _ in range(100_000):
+        payload = bytearray(generator.choice(seeds))
+        for _ in range(generator.randint(1, 4)):
+            mutate(payload, generator)
+        try:
+            if decode.is_array(bytes(payload)):
+                for _, item in decode.decode_items(bytes(payload)):
+                    decode.decode_entry(item)
+            else:
+                decode.decode_entry(bytes(payload))
+            taken += 1
+        except Fault as fault:
+            faults.append(fault)
+    assert all(fault.reason in {"malformed", "invalid"} and fault.detail for fault in faults)
+    assert taken > 1_000
+    assert len(faults) > 10_000
+
+
+def mutate(payload: bytearray, generator: random.Random) -> None:
+    if not payload:
+        return
+    place = generator.randrange(len(payload))
+    end = place + generator.randint(1, 8)
+    match generator.randrange(5):
+        case 0:
+            payload[place] = generator.randrange(256)
+        case 1:
+            del payload[place:end]
+        case 2:
+            payload[place:place] = payload[place:end]
+        case 3:
+            payload[place:place] = generator.choice(
+                [b"null", b"NaN", b'"', b"1e999", b"[", b"}", b"\\u0000", b"-", b"\xff", b"999999"]
+            )
+        case _:
+            payload[place:end] = payload[place:end][::-1]

@@ -1,0 +1,87 @@
+"""Frames are cut out of a byte stream, wherever it is torn."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.mqtt import BrokerAddress, FrameError, FrameReader, Message
+
+
+def publish(topic: bytes, payload: bytes, packet_id: int = 0) -> bytes:
+    """A PUBLISH as a broker writes it (MQTT 3.1.1, section 3.3)."""
+    body = len(topic).to_bytes(2) + topic
+    if packet_id:
+        body += packet_id.to_bytes(2)
+    body += payload
+    return bytes([0x32 if packet_id else 0x30]) + remaining_length(len(body)) + body
+
+
+def remaining_length(number: int) -> bytes:
+    encoded = bytearray()
+    while True:
+        number, digit = divmod(number, 128)
+        encoded.append(digit | (0x80 if number else 0))
+        if not number:
+            return bytes(encoded)
+
+
+CONNACK = b"\x20\x02\x00\x00"
+SUBACK = b"\x90\x03\x00\x01\x01"
+PINGRESP = b"\xd0\x00"
+
+messages = st.builds(
+    Message,
+    st.binary(min_size=1, max_size=40),
+    st.binary(max_size=300) | st.binary(min_size=16_000, max_size=17_000),
+    st.integers(0, 65_535),
+)
+others = st.sampled_from([CONNACK, SUBACK, PINGRESP])
+
+
+@given(st.lists(messages | others, max_size=12), st.lists(st.integers(0, 40_000), max_size=12))
+def test_any_tear_gives_the_same_frames(frames: list, cuts: list[int]) -> None:
+    stream = b"".join(publish(*frame) if isinstance(frame, Message) else frame for frame in frames)
+    reader = FrameReader()
+    found: list[Message] = []
+    passed_on: list[bytes] = []
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    size = sum(reader.feed(stream[start:end], found, passed_on) for start, end in pairwise(edges))
+    assert found == [frame for frame in frames if isinstance(frame, Message)]
+    assert passed_on == [frame for frame in frames if not isinstance(frame, Message)]
+    assert size == sum(len(message.payload) for message in found)
+
+
+def test_byte_by_byte() -> None:
+    reader = FrameReader()
+    found: list[Message] = []
+    passed_on: list[bytes] = []
+    for byte in publish(b"a/b", b"x" * 200, 7) + PINGRESP:
+        reader.feed(bytes([byte]), found, passed_on)
+    assert found == [Message(b"a/b", b"x" * 200, 7)]
+    assert passed_on == [PINGRESP]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"\x30\xff\xff\xff\xff\x01",  # a length of five bytes
+        b"\x30\x03\x00\xffa",  # a topic longer than its frame
+        b"\x30\xff\xff\xff\x7f",  # 256 MiB
+    ],
+)
+def test_what_is_not_mqtt_is_refused(stream: bytes) -> None:
+    with pytest.raises(FrameError):
+        FrameReader().feed(stream, [], [])
+
+
+def test_addresses() -> None:
+    assert BrokerAddress.parse("mqtt://example.org") == BrokerAddress(
+        "example.org", 1883, None, None, tls=False
+    )
+    assert BrokerAddress.parse("mqtts://me:p%40ss@example.org:1") == BrokerAddress(
+        "example.org", 1, "me", "p@ss", tls=True
+    )
+    with pytest.raises(ValueError, match="is not mqtt://"):
+        BrokerAddress.parse("http://example.org")
