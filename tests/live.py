@@ -160,6 +160,12 @@ class Stream:
                 name, data = "", []
         return None
 
+    def read_to_end(self) -> bytes:
+        """Return what is left after the events read so far, once the stream has ended."""
+        while self.event() is not None:
+            pass
+        return self.response.read()
+
     def events(self, count: int) -> dict[str, str]:
         """Return the next events by their names."""
         return dict(filter(None, (self.event() for _ in range(count))))

@@ -1,0 +1,101 @@
+"""The ASGI application as a server process runs it: its pool, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+
+from tests.conftest import free_port, wait_for_port
+from tests.factories import make_user
+from tests.live import Stream, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+POOL_MAX = 2
+#: A server that waits for its streams waits for ever; one that ends them needs a moment.
+STOP_MAX_S = 2
+
+
+@pytest.fixture
+def start(
+    database_url: str, tmp_path: Path
+) -> Iterator[Callable[[], tuple[subprocess.Popen, int]]]:
+    """Start a server that gives open responses all the time they want when it stops."""
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+        "DATABASE_URL": database_url,
+        "DATABASE_POOL_MAX": str(POOL_MAX),
+        "SECRET_KEY": "the-tests-protect-nothing",
+        "VAR_DIR": str(tmp_path),
+    }
+    with contextlib.ExitStack() as stack:
+
+        def start() -> tuple[subprocess.Popen, int]:
+            port = free_port()
+            command = [sys.executable, "-m", "uvicorn", "console.asgi:application"]
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [*command, f"--port={port}", "--log-level=warning"],
+                    cwd=ROOT,
+                    env=environment,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            wait_for_port(port, seconds=30)
+            return process, port
+
+        yield start
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_open_streams_do_not_delay_the_end(start, stop: signal.Signals) -> None:
+    process, port = start()
+    session = session_of(make_user())
+    with contextlib.ExitStack() as stack:
+        streams = [
+            stack.enter_context(contextlib.closing(Stream(port, "/live/", session=session)))
+            for _ in range(20)
+        ]
+        assert {stream.status for stream in streams} == {200}
+        process.send_signal(stop)
+        began = time.monotonic()
+        _, errors = process.communicate(timeout=30)
+        assert time.monotonic() - began < STOP_MAX_S
+        assert [stream.read_to_end() for stream in streams] == [b""] * 20
+    assert "Traceback" not in errors
+    assert "ERROR" not in errors
+
+
+def test_requests_share_a_few_connections(start) -> None:
+    process, port = start()
+
+    def health(_: int) -> int:
+        with contextlib.closing(Stream(port, "/health/")) as answer:
+            return answer.status
+
+    with ThreadPoolExecutor(16) as threads:
+        assert set(threads.map(health, range(64))) == {200}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        (count,) = cursor.fetchone()
+    assert 1 <= count <= POOL_MAX
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert "Traceback" not in errors
