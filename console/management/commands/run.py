@@ -39,7 +39,7 @@ from console.embedded.supervisor import STOP_SIGNALS, NotReadyError, Service, Su
 FIRST_ANSWER_SECONDS = 60.0
 CANNOT_START = 2
 
-_console = Console(highlight=False)
+_console = Console(highlight=False, soft_wrap=True)
 
 
 class Command(BaseCommand):
@@ -84,7 +84,7 @@ def _run(stack: contextlib.ExitStack, *, sites: int, began: float) -> None:
     if settings.DATABASE_IS_EMBEDDED:
         stack.enter_context(_database())
     demo = settings.DEBUG and settings.DATABASE_IS_EMBEDDED
-    _prepare(demo=demo)
+    _prepare(demo_sites=sites if demo else None)
 
     supervisor = Supervisor(
         list(_services(web.fileno(), sites=sites if demo else 0)),
@@ -101,7 +101,7 @@ def _run(stack: contextlib.ExitStack, *, sites: int, began: float) -> None:
 
     asyncio.run(
         supervisor.run(
-            announce=announce, watched={"The embedded PostgreSQL": server} if server else {}
+            announce=announce, watched={"the embedded PostgreSQL": server} if server else {}
         )
     )
     if supervisor.failure:
@@ -118,19 +118,23 @@ def _database() -> Iterator[None]:
         yield
 
 
-def _prepare(*, demo: bool) -> None:
+def _prepare(*, demo_sites: int | None) -> None:
     """Bring the database (and without DEBUG the static files) to what this version needs."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         _console.print("Migrating the database …")
         call_command("migrate", interactive=False, verbosity=0)
-    if demo:
-        call_command("seed_demo")
     if not settings.DEBUG:
         call_command("collectstatic", interactive=False, verbosity=0)
+    if demo_sites is not None:
+        call_command("seed_demo", **({"sites": demo_sites} if demo_sites else {}))
+    elif settings.DEBUG:
         _console.print(
-            "DEBUG is off, so no demo sites and people were made. "
-            "`manage.py createsuperuser` makes the first person."
+            "The database is your own, so no demo was put into it: `manage.py seed_demo` does."
+        )
+    else:
+        _console.print(
+            "DEBUG is off, so there is no demo: `manage.py createsuperuser` makes a first person."
         )
     connection.close()
 
@@ -177,9 +181,10 @@ async def _first_answer(port: int) -> None:
             f"The console did not answer within {FIRST_ANSWER_SECONDS:.0f} s; "
             f"see {settings.VAR_DIR / 'log' / 'web.log'}"
         ) from None
-    if " 500 " in f"{status} ":
+    if not status.startswith("HTTP/1.1 ") or status[9:10] == "5":
         raise NotReadyError(
-            f"The console fails on its first request; see {settings.VAR_DIR / 'log' / 'web.log'}"
+            f"The console answers its first request with {status or 'nothing'!r}; "
+            f"see {settings.VAR_DIR / 'log' / 'web.log'}"
         )
 
 
@@ -187,12 +192,12 @@ def _greet(port: int, *, seconds: float) -> None:
     _console.print(f"\nReady after {seconds:.1f} s. Ctrl-C stops everything.\n")
     _console.print("  Console        ", Text(f"http://{LOOPBACK}:{port}/", style="bold"), sep="")
     _console.print("  MQTT broker    ", Text(settings.MQTT_URL), sep="")
-    _console.print("  Data and logs  ", Text(str(settings.VAR_DIR)), sep="", soft_wrap=True)
+    _console.print("  Data and logs  ", Text(str(settings.VAR_DIR)), sep="")
     _console.print()
 
 
 def _show(name: str, line: str) -> None:
-    _console.print(Text(f"{name:>9} ", style="cyan"), Text(line), sep="", soft_wrap=True)
+    _console.print(Text(f"{name:>9} ", style="cyan"), Text(line), sep="")
 
 
 def _interrupt_when_told_to_stop() -> None:
