@@ -48,7 +48,7 @@ def people_table(demo: Demo) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("Demo person", "Username", "Password", "Sees"):
         # A password that is cut short to fit the terminal is of no use.
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading != "Sees")
     for person in DEMO_PEOPLE:
         table.add_row(
             f"{person.role.label} {person.first_name}",
