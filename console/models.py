@@ -1,8 +1,8 @@
 """People and the sites they may see."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +18,16 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator", _("Administrator")
 
 
+class PersonManager(UserManager["User"]):
+    """Django's, except that who may do everything has the role that sees everything."""
+
+    use_in_migrations = False
+
+    def create_superuser(self, *args: Any, **fields: Any) -> "User":
+        """Make an administrator; `manage.py createsuperuser` makes the first person so."""
+        return super().create_superuser(*args, **{"role": Role.ADMINISTRATOR} | fields)
+
+
 class User(AbstractUser):
     """A person who signs in. Which sites they see follows from the role and the assignments."""
 
@@ -25,6 +35,8 @@ class User(AbstractUser):
     sites: models.ManyToManyField = models.ManyToManyField(
         "ledger.Site", through="SiteAssignment", related_name="people", verbose_name=_("sites")
     )
+
+    objects: ClassVar[PersonManager] = PersonManager()
 
     class Meta:
         db_table = "person"

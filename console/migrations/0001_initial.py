@@ -1,4 +1,3 @@
-import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.db.models.deletion
 import django.utils.timezone
@@ -126,9 +125,6 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "people",
                 "db_table": "person",
             },
-            managers=[
-                ("objects", django.contrib.auth.models.UserManager()),
-            ],
         ),
         migrations.CreateModel(
             name="SiteAssignment",
