@@ -2,18 +2,16 @@
  * Keeps a page live: by its stream, by polling while there is no stream, and honestly stale when
  * neither works. What it expects of a page:
  *
- *   <main hx-ext="sse" sse-connect="{stream}">          at most one stream on a page
+ *   <div hx-ext="sse" sse-connect="{stream}">           at most one stream on a page
  *     <div data-fragment sse-swap="pumps" hx-get="{poll}" hx-trigger="poll">
  *       <section id="pumps">…</section>                 a fragment, as streamed and polled
- *         <b data-figure>12.31</b>                        fades when its text changes
- *       <li id="entry-41">                              what moves in a list has an id
- *       <time datetime="…" data-age>14:03</time>        becomes "5 s ago" and ticks;
- *                                                       data-age="duration": "5 s"
+ *   <time datetime="…" data-age>14:03</time>            becomes "5s ago" and ticks;
+ *                                                       data-age="duration": "5 sec"
  *   <p id="live-mark" data-state data-text-streaming data-text-polling
  *      data-text-stale="Stale since {time}"><span data-live-words></span></p>
  *
- * A fragment is not swapped but brought into the shape of the new HTML (`reshape`), so that
- * focus, selection, scroll, open details and half-typed text stay where they are.
+ * The words of the mark are the template's, so that they can be translated; without its text a
+ * state shows none.
  */
 (() => {
   "use strict";
@@ -26,136 +24,7 @@
   const SILENCE_MAX_MS = 45_000;
   /** A page that nobody looks at gives its stream back: a browser has few connections a host. */
   const HIDDEN_MAX_MS = 60_000;
-  const CHANGED_MS = 1_200;
-  const CHANGED_CLASS = "changed";
   const RELOAD_AT_MOST_EVERY_MS = 10_000;
-
-  // --- Reshaping a fragment ----------------------------------------------------------------
-
-  const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
-  const changedTimers = new WeakMap();
-
-  /** Bring a fragment into the shape of its new HTML: the element itself, or the one inside of it,
-   * whichever has the id. False if the HTML is of another element. */
-  function reshapeFragment(fragment, html) {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    const wanted = template.content.firstElementChild;
-    if (!wanted) return false;
-    const element = fragment.id === wanted.id ? fragment : fragment.firstElementChild;
-    if (element?.id !== wanted.id || element.tagName !== wanted.tagName) return false;
-    const focused = document.activeElement;
-    const fresh = [];
-    reshape(element, wanted, fresh);
-    for (const element of fresh) if (element.isConnected) window.htmx.process(element);
-    if (focused && focused !== document.activeElement && focused.isConnected) {
-      focused.focus({ preventScroll: true });
-    }
-    tickAges(fragment);
-    fragment.dispatchEvent(new CustomEvent("live:updated", { bubbles: true }));
-    return true;
-  }
-
-  /** Make `element` equal to `wanted`; collect in `fresh` what htmx has to look at again. */
-  function reshape(element, wanted, fresh) {
-    if (element.isEqualNode(wanted)) return;
-    const figure = figureOf(element);
-    if (reshapeAttributes(element, wanted) && !element.hasAttribute("data-fragment")) {
-      if (element.matches("[hx-get], [hx-post], [hx-trigger]")) fresh.push(element);
-    }
-    reshapeChildren(element, wanted, fresh);
-    if (figure !== null && figure !== figureOf(element)) showAsChanged(element);
-  }
-
-  /** Return the text of a figure; null if it is none, or one that changes by itself. */
-  function figureOf(element) {
-    const isFigure = element.hasAttribute("data-figure") && !element.querySelector("[data-age]");
-    return isFigure && !element.hasAttribute("data-age") ? element.textContent.trim() : null;
-  }
-
-  /** Return whether an attribute changed. What the person or this script set stays. */
-  function reshapeAttributes(element, wanted) {
-    let isChanged = false;
-    for (const { name } of [...element.attributes]) {
-      if (wanted.hasAttribute(name)) continue;
-      if (name === "open" && element.tagName === "DETAILS") continue;
-      element.removeAttribute(name);
-      isChanged = true;
-    }
-    for (const { name, value } of wanted.attributes) {
-      if (element.getAttribute(name) === value) continue;
-      if (name === "open" && element.tagName === "DETAILS") continue;
-      element.setAttribute(name, value);
-      isChanged = true;
-    }
-    if (changedTimers.has(element)) element.classList.add(CHANGED_CLASS);
-    return isChanged;
-  }
-
-  /** Children with an id find each other by it, the others by their order and kind. */
-  function reshapeChildren(element, wanted, fresh) {
-    const kept = new Set();
-    for (const child of wanted.children) if (child.id) kept.add(child.id);
-    const byId = new Map();
-    for (const child of [...element.children]) {
-      if (!child.id) continue;
-      if (kept.has(child.id)) byId.set(child.id, child);
-      else child.remove();
-    }
-    let next = element.firstChild;
-    for (const child of [...wanted.childNodes]) {
-      const match = child.id ? byId.get(child.id) : likeFrom(next, child);
-      if (!match || match.nodeName !== child.nodeName) {
-        element.insertBefore(child, next);
-        if (child.nodeType === Node.ELEMENT_NODE) fresh.push(child);
-        continue;
-      }
-      if (isBeforeAnyId(next, match)) next = removeUntil(next, match).nextSibling;
-      else element.insertBefore(match, next);
-      if (child.nodeType === Node.ELEMENT_NODE) reshape(match, child, fresh);
-      else if (match.nodeValue !== child.nodeValue) match.nodeValue = child.nodeValue;
-    }
-    while (next) {
-      const after = next.nextSibling;
-      next.remove();
-      next = after;
-    }
-  }
-
-  /** Return the first node from `node` on that can become `wanted`, none if an id is in between. */
-  function likeFrom(node, wanted) {
-    for (; node && !node.id; node = node.nextSibling) {
-      if (node.nodeName === wanted.nodeName) return node;
-    }
-    return null;
-  }
-
-  /** Say whether `end` comes from `node` on with nothing before it that has an id: only to move
-   * an element would make it lose focus, so what is before it goes instead. */
-  function isBeforeAnyId(node, end) {
-    while (node && node !== end && !node.id) node = node.nextSibling;
-    return node === end;
-  }
-
-  function removeUntil(node, end) {
-    while (node !== end) {
-      const after = node.nextSibling;
-      node.remove();
-      node = after;
-    }
-    return end;
-  }
-
-  function showAsChanged(element) {
-    if (reducedMotion.matches) return;
-    element.classList.add(CHANGED_CLASS);
-    clearTimeout(changedTimers.get(element));
-    const remove = () => {
-      changedTimers.delete(element);
-      element.classList.remove(CHANGED_CLASS);
-    };
-    changedTimers.set(element, setTimeout(remove, CHANGED_MS));
-  }
 
   // --- The mark ----------------------------------------------------------------------------
 
@@ -226,13 +95,9 @@
     startPolling();
   });
 
-  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+  document.addEventListener("htmx:sseMessage", (event) => {
     heard();
-    const fragment = event.target;
-    if (!fragment.hasAttribute("data-fragment")) return;
-    event.preventDefault();
-    etags.delete(fragment);
-    reshapeFragment(fragment, event.detail.data);
+    etags.delete(event.target);
   });
 
   document.addEventListener("visibilitychange", () => {
@@ -310,18 +175,25 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const request = pollOf(event);
     if (!request || !event.detail.shouldSwap) return;
-    event.detail.shouldSwap = false;
-    // A stream that came back meanwhile has brought what is newer.
-    if (isStreaming) return;
     const { xhr } = event.detail;
-    if (reshapeFragment(request.elt, xhr.responseText)) {
+    // A stream that came back meanwhile has brought what is newer.
+    if (isStreaming) event.detail.shouldSwap = false;
+    else if (isSamePiece(request.elt, xhr.responseText)) {
       etags.set(request.elt, xhr.getResponseHeader("ETag"));
     } else {
-      // Another element than was asked for is a sign-in page: the session is over.
+      // Another piece than was asked for is a sign-in page: the session is over.
+      event.detail.shouldSwap = false;
       event.detail.isError = true;
       reload();
     }
   });
+
+  /** Say whether the HTML is that of the element which the fragment holds. */
+  function isSamePiece(fragment, html) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    return template.content.firstElementChild?.id === fragment.firstElementChild?.id;
+  }
 
   document.addEventListener("htmx:afterRequest", (event) => {
     if (!pollOf(event) || isStreaming) return;
@@ -361,6 +233,7 @@
     }
   }
 
+  document.addEventListener("htmx:afterSwap", (event) => tickAges(event.target));
   setInterval(() => {
     if (!document.hidden) tickAges(document);
   }, 1_000);
