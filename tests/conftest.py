@@ -19,6 +19,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from console.embedded.postgres import embedded_database, running_postgres
+from tests.tools.install import MOSQUITTO_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +155,7 @@ def embedded_broker() -> Iterator[BrokerAddress]:
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerAddress]:
     """Mosquitto, as it would run in production (without its persistence)."""
-    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    binary = shutil.which("mosquitto", path=MOSQUITTO_PATH)
     if binary is None:
         pytest.fail("mosquitto is missing; `make test` installs it")
     port = free_port()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser_path import chromium_path
 from tests.conftest import free_port, wait_for_port
 from tests.factories import PASSWORD
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from console.models import User
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: A machine that runs the whole suite on two cores may be slow, a page never this slow.
 EXPECT_TIMEOUT_MS = 10_000
 
@@ -72,13 +71,10 @@ def console_server(committed_db: None, console_process: str) -> str:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Playwright's own Chromium, else the system's."""
+    path = chromium_path()
     with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-        system = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-        if not own.exists() and system is None:
-            pytest.fail("no Chromium is installed; `make test` installs it")
         browser = playwright.chromium.launch(
-            executable_path=own if own.exists() else system,
+            executable_path=path,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         yield browser

@@ -38,10 +38,14 @@ class MissingError(Exception):
 
 def ensure_browser() -> Path:
     """Return a browser that runs, installed if need be."""
+    if chosen := os.environ.get("FORECOURT_CHROMIUM"):
+        if not runs(Path(chosen)):
+            raise MissingError(f"FORECOURT_CHROMIUM names {chosen}, which does not run.")
+        return Path(chosen)
     with contextlib.suppress(NoBrowserError):
         path = chromium_path()
-        if "FORECOURT_CHROMIUM" in os.environ or REMEMBERED.is_file():
-            return path
+        if REMEMBERED.is_file() and path == Path(REMEMBERED.read_text()):
+            return path  # it was seen running before
     found = _first_that_runs()
     if found is None:
         _download_playwright_browser()
