@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import copy
 import http.client
 import json
 import threading
@@ -54,19 +56,18 @@ NETWORK_FRAGMENTS = {
 }
 
 
-def use_plain_pages(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def use_plain_pages(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, *, templates: dict[str, str] = TEMPLATES
+) -> None:
     """Stream pages of a few words, so that a test is about streams alone."""
     for module in ("console.views.site", "console.views.fragments"):
         monkeypatch.setattr(f"{module}.SITE_FRAGMENTS", dict(SITE_FRAGMENTS))
     for module in ("console.views.network", "console.views.fragments"):
         monkeypatch.setattr(f"{module}.NETWORK_FRAGMENTS", dict(NETWORK_FRAGMENTS))
-    loaders = [("django.template.loaders.locmem.Loader", TEMPLATES)]
-    settings.TEMPLATES = [
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "OPTIONS": {"loaders": loaders},
-        }
-    ]
+    engine = copy.deepcopy(settings.TEMPLATES[0])
+    plain = ("django.template.loaders.locmem.Loader", templates)
+    engine["OPTIONS"]["loaders"] = [plain, "django.template.loaders.filesystem.Loader"]
+    settings.TEMPLATES = [engine]
 
 
 def add_pump(site: Site, number: int) -> None:
@@ -95,11 +96,41 @@ class Server:
     """The console's ASGI application under uvicorn, in a thread of this process."""
 
     def __init__(self, *, recheck_s: float = 30) -> None:
-        self.service = LiveService()
         self.port = free_port()
-        application = application_with_streams(
-            get_asgi_application(), service=self.service, recheck_s=recheck_s
+        self._recheck_s = recheck_s
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Server]:
+        """Serve while the context is open."""
+        self._start()
+        try:
+            yield self
+        finally:
+            self._stop()
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Do not serve while the context is open."""
+        self._stop()
+        try:
+            yield
+        finally:
+            self._start()
+
+    def end_streams(self) -> None:
+        """End all streams, though new ones may begin."""
+        self._loop.call_soon_threadsafe(self.service.hub.close_viewers)
+
+    def _start(self) -> None:
+        self.service = LiveService()
+        inner: Any = application_with_streams(
+            get_asgi_application(), service=self.service, recheck_s=self._recheck_s
         )
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            self._loop = asyncio.get_running_loop()
+            await inner(scope, receive, send)
+
         config = uvicorn.Config(
             application,
             port=self.port,
@@ -112,17 +143,14 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="uvicorn")
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Server]:
-        """Serve while the context is open."""
         self._thread.start()
-        try:
-            wait_for_port(self.port)
-            yield self
-        finally:
-            self._server.should_exit = True
-            self._thread.join()
+        wait_for_port(self.port)
+
+    def _stop(self) -> None:
+        # What a signal does for a server in the main thread.
+        self._loop.call_soon_threadsafe(self.service.end_streams)
+        self._server.should_exit = True
+        self._thread.join()
 
     def get(
         self, path: str, *, session: str = "", method: str = "GET"

@@ -3,7 +3,7 @@
  * neither works. What it expects of a page:
  *
  *   <div hx-ext="sse" sse-connect="{stream}">           at most one stream on a page
- *     <div data-fragment sse-swap="pumps" hx-get="{poll}" hx-trigger="poll">
+ *     <div data-fragment sse-swap="pumps" hx-get="{poll}" hx-trigger="poll" hx-swap="morph">
  *       <section id="pumps">…</section>                 a fragment, as streamed and polled
  *   <time datetime="…" data-age>14:03</time>            becomes "5s ago" and ticks;
  *                                                       data-age="duration": "5 sec"
