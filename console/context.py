@@ -1,10 +1,11 @@
-"""What the shell (`templates/base.html`) needs on every page."""
+"""What the shell (`templates/shell.html`) needs on every page."""
 
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Return the context of the shell."""
-    return {}
+    """Return the context of the shell: when the page was made, and what the switcher shows."""
+    return {"rendered_at": timezone.now()}

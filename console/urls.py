@@ -1,1 +1,36 @@
-urlpatterns = []
+"""Addresses of the console. Names are stable: templates and tests use them."""
+
+from django.urls import path, register_converter
+
+from console.converters import FiscalDayConverter, SiteCodeConverter
+from console.views import auth, day, entry, fragments, health, ledger, network, quarantine, site
+
+register_converter(FiscalDayConverter, "fiscal_day")
+register_converter(SiteCodeConverter, "site_code")
+
+urlpatterns = [
+    path("", network.network, name="network"),
+    path("sites/", network.site_options, name="site_options"),
+    path("sites/<site_code:code>/", site.site, name="site"),
+    path("sites/<site_code:code>/days/", day.days, name="days"),
+    path("sites/<site_code:code>/days/<fiscal_day:fiscal_day>/", day.day, name="day"),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/",
+        entry.entry,
+        name="entry",
+    ),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("quarantine/", quarantine.quarantine, name="quarantine"),
+    # Pieces of pages, by poll and (where the server is ASGI, before it comes here) by stream.
+    path("fragments/<str:name>/", fragments.network_fragment, name="network_fragment"),
+    path(
+        "sites/<site_code:code>/fragments/<str:name>/",
+        fragments.site_fragment,
+        name="site_fragment",
+    ),
+    path("live/", fragments.stream, name="live_network"),
+    path("live/sites/<site_code:code>/", fragments.stream, name="live_site"),
+    path("sign-in/", auth.sign_in, name="sign_in"),
+    path("sign-out/", auth.sign_out, name="sign_out"),
+    path("health/", health.health, name="health"),
+]

@@ -126,6 +126,11 @@ class DaySummary:
         return sum((row.turnover for row in self.products), Measure())
 
     @property
+    def others(self) -> list[KindTotal]:
+        """What is not turnover: pump tests and drive-offs."""
+        return [row for row in self.kinds if row.kind not in TURNOVER_KINDS]
+
+    @property
     def declared(self) -> Measure:
         """All products' declared totals."""
         return sum((row.declared for row in self.products if row.declared), Measure())

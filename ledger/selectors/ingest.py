@@ -48,6 +48,26 @@ class IngestPulse:
     is_silent: bool = True
     minutes: list[PulseMinute] = field(default_factory=list)
 
+    @property
+    def received_line(self) -> list[int]:
+        """Events received, minute by minute."""
+        return [minute.received for minute in self.minutes]
+
+    @property
+    def quarantined_line(self) -> list[int]:
+        """Messages quarantined, minute by minute."""
+        return [minute.quarantined for minute in self.minutes]
+
+    @property
+    def latency_line(self) -> list[float | None]:
+        """The worst latency, minute by minute, None where nothing was committed."""
+        return [minute.latency_ms_p99 for minute in self.minutes]
+
+    @property
+    def lag_line(self) -> list[float | None]:
+        """The worst lag, minute by minute, None where nothing was committed."""
+        return [minute.lag_ms_p99 for minute in self.minutes]
+
 
 def ingest_pulse(*, now: datetime.datetime | None = None) -> IngestPulse:
     """Return the pulse of all workers together. Three queries."""

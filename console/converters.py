@@ -1,0 +1,33 @@
+"""What the variable parts of addresses may look like."""
+
+import datetime
+
+from ledger.models.site import SITE_CODE_PATTERN
+
+
+class SiteCodeConverter:
+    """A site's code."""
+
+    regex = SITE_CODE_PATTERN
+
+    def to_python(self, value: str) -> str:
+        """Return the code as it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Return the code as it is."""
+        return value
+
+
+class FiscalDayConverter:
+    """A fiscal day as YYYY-MM-DD; a date that is none (2026-02-30) is no address."""
+
+    regex = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+    def to_python(self, value: str) -> datetime.date:
+        """Return the date."""
+        return datetime.date.fromisoformat(value)
+
+    def to_url(self, value: datetime.date) -> str:
+        """Return the date as the address writes it."""
+        return value.isoformat()

@@ -1,0 +1,124 @@
+"""Figures as people read them: plain text in the reader's number format, no markup.
+
+Whatever is unknown (None) reads as a dash, so that a table keeps its shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from django.utils.formats import number_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
+from ledger.selectors.days import MissingRange
+
+UNKNOWN = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+_NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
+#: Symbols that stand before the amount, and those that stand after it.
+SYMBOLS_BEFORE = {"GBP": "£", "EUR": "€", "USD": "$"}
+SYMBOLS_AFTER = {"CZK": "Kč", "PLN": "zł"}
+
+
+_COMPACT = ((10**9, 10**9, "B"), (10**6, 10**6, "M"), (10**4, 10**3, "k"))
+
+Number = Decimal | float
+
+
+class Quantity(NamedTuple):
+    """A figure and its unit, to be set apart."""
+
+    figure: str
+    unit: str
+
+
+def number(value: Number | None, places: int = 0) -> str:
+    """Return a number with thousands separated, rounded half up to decimal places."""
+    if value is None:
+        return UNKNOWN
+    text = number_format(_rounded(value, places), places, force_grouping=True)
+    return text.replace("-", _MINUS, 1)
+
+
+def signed(value: Number | None, places: int = 0) -> str:
+    """Return a difference with its sign, no sign for nothing."""
+    if value is None:
+        return UNKNOWN
+    plus = "+" if _rounded(value, places) > 0 else ""
+    return plus + number(value, places)
+
+
+def money(amount: Decimal | None, currency: str, *, places: int = 2, sign: bool = False) -> str:
+    """Return an amount in a currency, with its symbol where people know it by one."""
+    if amount is None:
+        return UNKNOWN
+    figure = number(abs(amount), places)
+    mark = _MINUS if amount < 0 else "+" if sign and amount > 0 else ""
+    if currency in SYMBOLS_BEFORE:
+        return f"{mark}{SYMBOLS_BEFORE[currency]}{figure}"
+    return f"{mark}{figure}{_NARROW_SPACE}{SYMBOLS_AFTER.get(currency, currency)}"
+
+
+def compact(value: Number | None) -> str:
+    """Return a large number in few characters: 950, 12.3k, 4.6M."""
+    if value is None:
+        return UNKNOWN
+    exact = Decimal(str(value))
+    for least, size, suffix in _COMPACT:
+        if abs(exact) >= least:
+            return number(exact / size, 1) + suffix
+    return number(exact)
+
+
+def rate(value: float | None) -> str:
+    """Return a number of events a second: one decimal place while it is small."""
+    if value is None:
+        return UNKNOWN
+    return number(value, 1) if 0 < value < 10 else number(value)
+
+
+def duration(milliseconds: float | None) -> Quantity:
+    """Return a span of time in the unit that suits it, ms to days."""
+    if milliseconds is None or not math.isfinite(milliseconds):
+        return Quantity(UNKNOWN, "")
+    if milliseconds < 1_000:
+        return Quantity(number(milliseconds), _("ms"))
+    seconds = milliseconds / 1_000
+    if seconds < 60:
+        return Quantity(number(seconds, 1), _("s"))
+    if seconds < 3_600:
+        return Quantity(number(seconds / 60, 1), _("min"))
+    if seconds < 86_400:
+        return Quantity(number(seconds / 3_600, 1), _("h"))
+    return Quantity(number(seconds / 86_400), _("d"))
+
+
+def ranges(parts: Iterable[MissingRange]) -> str:
+    """Return runs of numbers in words: 17, 18 and 40 to 52. Two in a row are named both."""
+    words: list[str] = []
+    for part in parts:
+        if part.last - part.first <= 1:
+            words += [str(value) for value in range(part.first, part.last + 1)]
+        else:
+            words.append(_("%(first)s to %(last)s") % {"first": part.first, "last": part.last})
+    return get_text_list(words, _("and"))
+
+
+def payload_text(raw: bytes | memoryview | None) -> str:
+    """Return bytes as text that can be shown: what is not UTF-8 or printable becomes a mark."""
+    text = bytes(raw or b"").decode("utf-8", errors="replace")
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def _rounded(value: Number, places: int) -> Decimal:
+    rounded = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    # Nothing has no sign.
+    return rounded if rounded else abs(rounded)

@@ -1,0 +1,46 @@
+"""The live pieces of a page as it first shows them; the stream and the poll send the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from console.fragments import NetworkFragment, SiteFragment, SiteIds
+from console.live.render import network_fragment_html, site_fragment_html
+from ledger.models import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A rendered fragment and where it can be polled (`templates/console/_live.html`)."""
+
+    name: str
+    html: SafeString
+    poll_url: str
+
+
+def site_pieces(fragments: dict[str, SiteFragment], site: Site) -> dict[str, Piece]:
+    """Render all pieces of a site's page by their names."""
+    return {
+        name: Piece(
+            name=name,
+            # The templates escaped what they show; this is their own output.
+            html=mark_safe(site_fragment_html(fragment, site)),  # noqa: S308
+            poll_url=reverse("site_fragment", args=[site.code, name]),
+        )
+        for name, fragment in fragments.items()
+    }
+
+
+def network_pieces(fragments: dict[str, NetworkFragment], site_ids: SiteIds) -> dict[str, Piece]:
+    """Render all pieces of the network page by their names."""
+    return {
+        name: Piece(
+            name=name,
+            html=mark_safe(network_fragment_html(fragment, site_ids)),  # noqa: S308
+            poll_url=reverse("network_fragment", args=[name]),
+        )
+        for name, fragment in fragments.items()
+    }

@@ -1,0 +1,69 @@
+"""The small parts that pages are made of; each is one template below `templates/components/`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django import template
+from django.http import QueryDict
+
+from console import charts
+from ledger.selectors.forecourt import TankView
+
+register = template.Library()
+
+VESSEL_HEIGHT = 120
+#: What a page's address says about where in a list it is.
+PLACE_PARAMETERS = ("before", "after")
+
+
+@register.simple_tag
+def page_query(data: QueryDict, **place: int) -> str:
+    """`{% page_query form.data before=41 %}`: the filter as it is, at another place of the list."""
+    query = data.copy()
+    for name in PLACE_PARAMETERS:
+        query.pop(name, None)
+    for name, value in place.items():
+        query[name] = str(value)
+    return f"?{query.urlencode()}"
+
+
+@register.inclusion_tag("components/icon.html")
+def icon(name: str) -> dict[str, Any]:
+    """`{% icon "pump" %}`: a drawing from `components/icons.html`, always beside a word."""
+    return {"name": name}
+
+
+@register.inclusion_tag("components/age.html")
+def age(at: datetime.datetime | None) -> dict[str, Any]:
+    """`{% age row.heard_at %}`: a time that a script turns into its age."""
+    return {"at": at}
+
+
+@register.inclusion_tag("components/age_for.html")
+def age_for(at: datetime.datetime | None) -> dict[str, Any]:
+    """`{% age_for pump.since %}`: a time that a script turns into how long it lasts already."""
+    return {"at": at}
+
+
+@register.inclusion_tag("components/product.html")
+def product(code: str | None, families: dict[str, str]) -> dict[str, Any]:
+    """`{% product entry.product families %}`: a product's chip in the colour of its family."""
+    return {"code": code, "family": families.get(code or "", "")}
+
+
+@register.inclusion_tag("components/vessel.html")
+def vessel(tank: TankView, families: dict[str, str]) -> dict[str, Any]:
+    """`{% vessel tank families %}`: a tank drawn: product above water, low and high mark."""
+    capacity = tank.capacity
+    water = charts.level(tank.water, capacity, height=VESSEL_HEIGHT)
+    return {
+        "tank": tank,
+        "family": families.get(tank.product, ""),
+        "height": VESSEL_HEIGHT,
+        "water": water,
+        "fuel": charts.level(tank.volume, capacity, height=VESSEL_HEIGHT, below=water.height),
+        "low": charts.level(tank.low_mark, capacity, height=VESSEL_HEIGHT),
+        "high": charts.level(tank.high_mark, capacity, height=VESSEL_HEIGHT),
+    }

@@ -1,0 +1,138 @@
+"""Filters for figures and the small charts beside them. Markup is in `templates/components/`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import template
+
+from console import charts, formatting
+from ledger.selectors.days import MissingRange
+
+register = template.Library()
+
+SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
+HOURS_WIDTH, HOURS_HEIGHT = 96, 24
+CHART_WIDTH, CHART_HEIGHT = 720, 160
+
+
+@register.filter
+def number(value: Decimal | float | None, places: int = 0) -> str:
+    """`{{ count|number }}`, `{{ volume|number:2 }}`."""
+    return formatting.number(value, places)
+
+
+@register.filter
+def signed(value: Decimal | float | None, places: int = 0) -> str:
+    """`{{ difference|signed:3 }}`: with a plus or a minus."""
+    return formatting.signed(value, places)
+
+
+@register.filter
+def compact(value: Decimal | float | None) -> str:
+    """`{{ litres|compact }}`: 12.3k."""
+    return formatting.compact(value)
+
+
+@register.filter
+def rate(value: float | None) -> str:
+    """`{{ per_second|rate }}`."""
+    return formatting.rate(value)
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    """`{{ amount|money:site.currency }}`."""
+    return formatting.money(amount, currency)
+
+
+@register.filter
+def unit_price(price: Decimal | None, currency: str) -> str:
+    """`{{ entry.unit_price|unit_price:site.currency }}`: a price for a litre, 4 places."""
+    return formatting.money(price, currency, places=4)
+
+
+@register.filter
+def signed_money(amount: Decimal | None, currency: str) -> str:
+    """`{{ difference|signed_money:site.currency }}`: with a plus or a minus."""
+    return formatting.money(amount, currency, sign=True)
+
+
+@register.filter
+def duration(milliseconds: float | None) -> formatting.Quantity:
+    """`{% with time=ms|duration %}{{ time.figure }} {{ time.unit }}{% endwith %}`."""
+    return formatting.duration(milliseconds)
+
+
+@register.filter
+def ranges(parts: Sequence[MissingRange]) -> str:
+    """`{{ summary.missing|ranges }}`: 17, 18 and 40 to 52."""
+    return formatting.ranges(parts)
+
+
+@register.filter
+def payload(raw: bytes | memoryview | None) -> str:
+    """`{{ message.raw_head|payload }}`: bytes as text, never an error."""
+    return formatting.payload_text(raw)
+
+
+@register.filter
+def percent_of(part: Decimal | None, whole: Decimal | None) -> str:
+    """`{{ volume|percent_of:capacity }}`: whole per cent, or a dash."""
+    if part is None or not whole or whole < 0:
+        return formatting.UNKNOWN
+    return formatting.number(100 * part / whole)
+
+
+@register.filter
+def less(value: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """`{{ row.closing|less:row.opening|number:3 }}`: unknown if either is."""
+    return None if value is None or other is None else value - other
+
+
+@register.filter
+def words(code: str) -> str:
+    """`{{ alarm.code|words }}`: an identifier as words, low_product as low product."""
+    return code.replace("_", " ").replace("-", " ")
+
+
+@register.filter
+def lookup(mapping: dict[Any, Any], key: Any) -> Any:
+    """`{{ families|lookup:product }}`: an empty text for an unknown key."""
+    return mapping.get(key, "")
+
+
+@register.inclusion_tag("components/sparkline.html")
+def sparkline(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
+    """`{% sparkline values label %}`: the line of the last hour; `label` says it in words."""
+    return {
+        "line": charts.line(values, width=SPARKLINE_WIDTH, height=SPARKLINE_HEIGHT),
+        "width": SPARKLINE_WIDTH,
+        "height": SPARKLINE_HEIGHT,
+        "label": label,
+    }
+
+
+@register.inclusion_tag("components/hours.html")
+def hours(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
+    """`{% hours row.hours label %}`: a small column for each hour of the day."""
+    return {
+        "bars": charts.bars(values, width=HOURS_WIDTH, height=HOURS_HEIGHT),
+        "width": HOURS_WIDTH,
+        "height": HOURS_HEIGHT,
+        "label": label,
+    }
+
+
+@register.inclusion_tag("components/hour_chart.html")
+def hour_chart(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
+    """`{% hour_chart summary.hours label %}`: the hours of a day, large, with their labels."""
+    return {
+        "bars": charts.bars(values, width=CHART_WIDTH, height=CHART_HEIGHT, gap=6, least=2),
+        "top": max((value for value in values if value is not None), default=0),
+        "width": CHART_WIDTH,
+        "height": CHART_HEIGHT,
+        "label": label,
+    }
