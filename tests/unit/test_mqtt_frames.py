@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.mqtt import BrokerAddress, FrameError, FrameReader, Message
+from ingest.mqtt import BrokerAddress, FrameError, FrameReader, InOrder, Message
 
 
 def publish(topic: bytes, payload: bytes, packet_id: int = 0) -> bytes:
@@ -85,3 +85,14 @@ def test_addresses() -> None:
     )
     with pytest.raises(ValueError, match="is not mqtt://"):
         BrokerAddress.parse("http://example.org")
+
+
+def test_acknowledgements_go_out_in_the_order_of_arrival() -> None:
+    order = InOrder()
+    order.received([Message(b"t", b"", packet_id) for packet_id in (1, 0, 2, 3)])
+    assert order.release([2]) == []
+    assert order.release([3, 1]) == [1, 2, 3]
+    # The broker numbers from the start again.
+    order.received([Message(b"t", b"", packet_id) for packet_id in (4, 1)])
+    assert order.release([1]) == []
+    assert order.release([4]) == [4, 1]
