@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.http import QueryDict
 
-from console import charts
+from console import charts, formatting
 from ledger.selectors.forecourt import TankView
 
 register = template.Library()
@@ -33,6 +34,16 @@ def page_query(data: QueryDict, **place: int) -> str:
 def icon(name: str) -> dict[str, Any]:
     """`{% icon "pump" %}`: a drawing from `components/icons.html`, always beside a word."""
     return {"name": name}
+
+
+@register.inclusion_tag("components/quantity.html")
+def quantity(value: Decimal | None, unit: str, places: int = 0) -> dict[str, Any]:
+    """`{% quantity tank.volume "L" %}`: a figure with its unit set apart; a dash if unknown."""
+    return {
+        "figure": formatting.number(value, places),
+        "unit": unit,
+        "is_known": value is not None,
+    }
 
 
 @register.inclusion_tag("components/age.html")

@@ -16,6 +16,7 @@ register = template.Library()
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 HOURS_WIDTH, HOURS_HEIGHT = 96, 24
 CHART_WIDTH, CHART_HEIGHT = 720, 160
+HOURS_A_LABEL = 3
 
 
 @register.filter
@@ -131,6 +132,7 @@ def hour_chart(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
     """`{% hour_chart summary.hours label %}`: the hours of a day, large, with their labels."""
     return {
         "bars": charts.bars(values, width=CHART_WIDTH, height=CHART_HEIGHT, gap=6, least=2),
+        "hours": range(0, len(values), HOURS_A_LABEL),
         "top": max((value for value in values if value is not None), default=0),
         "width": CHART_WIDTH,
         "height": CHART_HEIGHT,

@@ -120,6 +120,12 @@ class TankView:
             return False
         return self.volume >= self.high_mark
 
+    @property
+    def other_alarms(self) -> list[str]:
+        """What the gauge reports beyond what `is_low` and `is_high` say already."""
+        known = {"low_product"} if self.is_low else {"high_product"} if self.is_high else set()
+        return [alarm for alarm in self.alarms if alarm not in known]
+
 
 def tanks(site: Site) -> list[TankView]:
     """Return the site's tanks by number, also those that report but are not registered."""
