@@ -19,17 +19,11 @@ RENDERS_PER_SECOND_MAX = 4
 REFRESH_S = 15.0
 #: When a topic could not be rendered, it is tried again after this long.
 RETRY_S = 2.0
-#: Streams that one process serves at a time.
-VIEWERS_MAX = 5_000
 
 Render = Callable[[Topic], Awaitable[dict[str, str]]]
 
 
-class HubFull(Exception):  # noqa: N818
-    """The process serves as many streams as it can."""
-
-
-class ViewerClosed(Exception):  # noqa: N818
+class ViewerClosed(Exception):
     """The hub has nothing more for this viewer."""
 
 
@@ -161,9 +155,7 @@ class Hub:
 
     @contextlib.contextmanager
     def watching(self, topic: Topic) -> Iterator[Viewer]:
-        """Watch a topic while the context is open. HubFull when too many do."""
-        if self.counts.viewers >= VIEWERS_MAX:
-            raise HubFull
+        """Watch a topic while the context is open."""
         feed = self._feeds.get(topic)
         if feed is None:
             feed = self._feeds[topic] = Feed(topic, self._render, self.counts)

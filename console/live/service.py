@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from django.http import HttpRequest
 
@@ -18,6 +18,8 @@ from console.live.topics import Topic
 
 logger = logging.getLogger(__name__)
 
+#: Streams that one process serves at a time, those that still wait to be let in included.
+STREAMS_MAX = 5_000
 #: Rendering is Python: more threads than this would only contend for the interpreter.
 RENDER_THREADS_MAX = 2
 #: Admission has threads of its own, so that it never waits behind rendering.
@@ -29,8 +31,8 @@ LISTENING_WAIT_S = 2.0
 DEAF_MAX_S = 5.0
 
 
-class LiveUnavailable(Exception):  # noqa: N818
-    """There can be no stream now: the server stops, or the database is away."""
+class LiveUnavailable(Exception):
+    """There can be no stream now: the server stops, is full, or has lost the database."""
 
 
 class LiveService:
@@ -43,27 +45,34 @@ class LiveService:
         self._render_threads = DatabaseThreads("render", threads_max=RENDER_THREADS_MAX)
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self.streams = 0
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Take a stream's place while the context is open. LiveUnavailable when there is none.
+
+        It comes first, so that while the database is away nobody queues for it. Starts the
+        listener if there was no stream before.
+        """
+        self._refuse_if_stopping()
+        if self.streams >= STREAMS_MAX:
+            raise LiveUnavailable("there are too many streams")
+        self.streams += 1
+        try:
+            await self._listening()
+            yield
+        finally:
+            self.streams -= 1
 
     async def admit(self, request: HttpRequest, code: str | None) -> Topic:
         """Return what the person may watch; see `admission.topic_for` for what it raises."""
         return await self._admission_threads.call(topic_for, request, code)
 
-    @contextlib.asynccontextmanager
-    async def watching(self, topic: Topic) -> AsyncIterator[Viewer]:
-        """Watch a topic while the context is open. LiveUnavailable or HubFull when that cannot be.
-
-        Starts the listener if nobody watched before.
-        """
-        if self._is_stopping:
-            raise LiveUnavailable("the server stops")
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="live")
-            self._task.add_done_callback(self._ended)
-        try:
-            async with asyncio.timeout(LISTENING_WAIT_S):
-                await self.listener.connected.wait()
-        except TimeoutError as error:
-            raise LiveUnavailable("the database is away") from error
+    @contextlib.contextmanager
+    def watching(self, topic: Topic) -> Iterator[Viewer]:
+        """Watch a topic while the context is open."""
+        # Again, because the person was let in meanwhile.
+        self._refuse_if_stopping()
         with self.hub.watching(topic) as viewer:
             yield viewer
 
@@ -80,6 +89,21 @@ class LiveService:
             await asyncio.wait({self._task})
         self._admission_threads.stop()
         self._render_threads.stop()
+
+    def _refuse_if_stopping(self) -> None:
+        if self._is_stopping:
+            raise LiveUnavailable("the server stops")
+
+    async def _listening(self) -> None:
+        """Return when changes are heard of; LiveUnavailable when that takes too long."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="live")
+            self._task.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(LISTENING_WAIT_S):
+                await self.listener.connected.wait()
+        except TimeoutError as error:
+            raise LiveUnavailable("the database is away") from error
 
     async def _render(self, topic: Topic) -> dict[str, str]:
         return await self._render_threads.call(topic_html, topic)

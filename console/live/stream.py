@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 
 from console.live import sse
-from console.live.hub import HubFull, Viewer, ViewerClosed
+from console.live.hub import Viewer, ViewerClosed
 from console.live.service import LiveService, LiveUnavailable
 from console.live.topics import Topic
 
@@ -87,14 +87,15 @@ class LiveStream(AsyncHttpConsumer):
             await self._refuse(405, [(b"Allow", b"GET")])
             return
         try:
-            topic = await self._admitted()
-            async with self._service.watching(topic) as viewer:
-                await self._stream(topic, viewer)
+            async with self._service.place():
+                topic = await self._admitted()
+                with self._service.watching(topic) as viewer:
+                    await self._stream(topic, viewer)
         except PermissionDenied:
             await self._refuse(403)
         except Http404:
             await self._refuse(404)
-        except (HubFull, LiveUnavailable, InterfaceError, OperationalError):
+        except (LiveUnavailable, InterfaceError, OperationalError):
             await self._refuse(503, [(b"Retry-After", b"%d" % RETRY_AFTER_S)])
 
     async def _admitted(self) -> Topic:

@@ -84,7 +84,7 @@ class TestWhoGetsOne:
     def test_nobody_once_there_are_too_many(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(hub, "VIEWERS_MAX", 0)
+        monkeypatch.setattr(service, "STREAMS_MAX", 0)
         with server.get("/live/", session=session_of(make_user())) as stream:
             assert stream.status == 503
             assert stream.response.headers["Retry-After"] == "5"

@@ -9,7 +9,7 @@ import pytest
 
 from console.live import hub as hub_module
 from console.live import sse
-from console.live.hub import Hub, HubFull, Viewer, ViewerClosed
+from console.live.hub import Hub, Viewer, ViewerClosed
 from console.live.topics import ANYTHING, Change, SiteTopic, Topic
 
 SITE = SiteTopic(site_id=1, language="en")
@@ -152,12 +152,3 @@ async def test_closing_lets_every_viewer_end() -> None:
         for each in (viewer, other):
             with pytest.raises(ViewerClosed):
                 await taken(each)
-
-
-async def test_no_more_viewers_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "VIEWERS_MAX", 1)
-    hub = Hub(Ledger().render)
-    with hub.watching(SITE), pytest.raises(HubFull), hub.watching(SITE):
-        pass
-    with hub.watching(SITE):
-        pass
