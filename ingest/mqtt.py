@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from collections import deque
@@ -37,6 +38,8 @@ FRAME_BYTES_MAX = 64 * 1024 * 1024
 
 _PUBLISH = 0x30
 _PUBACK = 0x40
+#: From here on, a SUBACK's return code is a refusal.
+_REFUSED = 0x80
 
 
 class Message(NamedTuple):
@@ -211,9 +214,8 @@ class _BulkClient(aiomqtt.Client):
         try:
             self._inbox_bytes += self._reader.feed(data, chunk.messages, others)
         except (FrameError, IndexError) as error:
-            if not self._disconnected.done():
-                self._disconnected.set_exception(aiomqtt.MqttError(str(error)))
             self._loop.remove_reader(sock.fileno())
+            self._fail(aiomqtt.MqttError(str(error)))
             return
         if chunk.messages:
             self._inbox.append(chunk)
@@ -233,8 +235,7 @@ class _BulkClient(aiomqtt.Client):
             while self._client.socket() is not None and (self._for_paho or self._at_end):
                 self._client.loop_read()
         except Exception as error:  # noqa: BLE001 whatever paho stumbles over ends the connection
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
+            self._fail(error)
 
     async def _misc_loop(self) -> None:
         while True:
@@ -267,6 +268,24 @@ class _BulkClient(aiomqtt.Client):
             self._paused = False
             self._loop.add_reader(sock.fileno(), self._on_readable, sock)
         return chunks
+
+    async def subscribe_all(self, subscriptions: Iterable[str]) -> None:
+        """Subscribe at QoS 1; a refusal ends the connection."""
+        names = list(subscriptions)
+        try:
+            granted = await self.subscribe([(name, 1) for name in names], timeout=math.inf)
+        except aiomqtt.MqttError as error:
+            self._fail(error)
+            return
+        codes: list[Any] = list(granted)
+        for name, code in zip(names, codes, strict=True):
+            if getattr(code, "value", code) >= _REFUSED:
+                self._fail(aiomqtt.MqttError(f"the broker refuses the subscription to {name}"))
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection with an error that `take` raises."""
+        if not self._disconnected.done():
+            self._disconnected.set_exception(error)
 
     def send_acknowledgements(self, packet_ids: Iterable[int]) -> None:
         """Queue one PUBACK each, all in one write."""
@@ -344,7 +363,10 @@ class InOrder:
 async def connected(
     address: BrokerAddress, *, client_id: str, subscriptions: Iterable[str]
 ) -> AsyncIterator[Link]:
-    """Connect with a persistent session and subscribe at QoS 1. MqttError if that fails."""
+    """Connect with a persistent session and subscribe at QoS 1. MqttError if that fails.
+
+    A refused subscription ends the connection: `Link.chunks` raises it.
+    """
     client = _BulkClient(
         **address.client_options(),
         identifier=client_id,
@@ -354,8 +376,11 @@ async def connected(
     )
     async with client:
         link = Link(client)
+        # Beside the receiving and not before it: a session that slept sends all it kept first,
+        # and the broker's answer stands behind that in the stream.
+        subscribing = asyncio.create_task(client.subscribe_all(subscriptions))
         try:
-            await client.subscribe([(name, 1) for name in subscriptions])
             yield link
         finally:
             link.is_open = False
+            subscribing.cancel()
