@@ -1,0 +1,10 @@
+"""Benchmarks. They use the project's settings with a database and a broker of their own."""
+
+import os
+from pathlib import Path
+
+import django
+
+os.environ.setdefault("VAR_DIR", str(Path(__file__).resolve().parents[2] / "var" / "bench"))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+django.setup()

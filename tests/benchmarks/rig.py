@@ -1,0 +1,215 @@
+"""A database, a broker and measured processes for the benchmarks, apart from all others' data."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import psutil
+import psycopg
+
+from console.embedded.postgres import embedded_database, running_postgres
+from tests.benchmarks.traffic import FISCAL_DAY, SITES, site_code
+from tests.conftest import free_port, wait_for_port
+
+ROOT = Path(__file__).resolve().parents[2]
+VAR_DIR = Path(os.environ["VAR_DIR"])
+LOOK_EVERY_S = 0.02
+GIVE_UP_AFTER_S = 300
+
+_TABLES = (
+    "entry, day_total, hour_total, fiscal_day, nozzle_state, pulse, quarantine, pump_state, "
+    "tank_state, site_status"
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one measured run showed."""
+
+    events: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    latency_ms: tuple[float, float] | None = None
+
+    @property
+    def per_second(self) -> float:
+        return self.events / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU of the measured process for one event, in microseconds."""
+        return self.cpu_seconds / self.events * 1e6
+
+
+def spread(values: list[float], form: str = ",.0f") -> str:
+    """The median, and the least and the greatest in brackets."""
+    middle = format(statistics.median(values), form)
+    return f"{middle} [{format(min(values), form)}-{format(max(values), form)}]"
+
+
+def machine() -> str:
+    """One line that says what the figures were measured on."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    memory_gb = psutil.virtual_memory().total / 2**30
+    return (
+        f"{psutil.cpu_count()} cores of {cpu}, {memory_gb:.0f} GiB, "
+        f"Python {platform.python_version()}, {platform.system()}"
+    )
+
+
+class Rig:
+    """The servers while the benchmarks run."""
+
+    def __init__(self, connection: psycopg.Connection[Any], mqtt_port: int) -> None:
+        self.connection = connection
+        self.mqtt_port = mqtt_port
+
+    def value(self, question: str) -> Any:
+        """Return the one value that a query gives."""
+        row = self.connection.execute(question).fetchone()  # type: ignore[call-overload]
+        return row and row[0]
+
+    def empty(self) -> None:
+        """Forget all entries, and have the benchmark's sites registered."""
+        self.connection.execute("SET session_replication_role = replica")
+        self.connection.execute(f"TRUNCATE {_TABLES}")
+        self.connection.execute("SET session_replication_role = DEFAULT")
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO site (code, name, brand, address, city, postcode, country, timezone, "
+                "currency, is_closed, stale_after_s, created_at) VALUES (%s, 'Benchmark', '', '', "
+                "'', '', '', 'Europe/London', 'GBP', false, 300, now()) ON CONFLICT DO NOTHING",
+                [(site_code(number),) for number in range(SITES)],
+            )
+        self.connection.execute("SELECT entry_partition_ensure(%s::date)", [FISCAL_DAY])
+        self.connection.execute("CHECKPOINT")
+
+    def keep_session(self, client_id: str, subscription: str = "forecourt/#") -> None:
+        """Let the broker keep, from now on, what comes for a client that is not there yet."""
+
+        async def open_and_leave() -> None:
+            # Without its old session first: nothing of an earlier run is left in it.
+            for clean in (True, False):
+                async with aiomqtt.Client(
+                    "127.0.0.1", self.mqtt_port, identifier=client_id, clean_session=clean
+                ) as client:
+                    if not clean:
+                        await client.subscribe(subscription, qos=1)
+
+        asyncio.run(open_and_leave())
+
+    def publish(self, count: int, *options: str) -> None:
+        """Publish a stretch of the stream and wait until the broker has all of it."""
+        self.start("tests.benchmarks.traffic", str(self.mqtt_port), str(count), *options).wait()
+
+    def start(self, module: str, *arguments: str, **popen: Any) -> subprocess.Popen[str]:
+        """Start a Python module with the rig's addresses in its environment."""
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=os.environ | self.environment,
+            text=True,
+            **popen,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells a process of the project where the rig's servers are."""
+        return {
+            "VAR_DIR": str(VAR_DIR),
+            "MQTT_URL": f"mqtt://127.0.0.1:{self.mqtt_port}",
+            "LOG_LEVEL": "WARNING",
+            "DJANGO_SETTINGS_MODULE": "console.settings",
+        }
+
+    @contextlib.contextmanager
+    def worker(self, *arguments: str) -> Iterator[psutil.Process]:
+        """Run `manage.py ingest` while the context is open."""
+        with self.start("manage", "ingest", *arguments, stderr=subprocess.DEVNULL) as process:
+            try:
+                yield psutil.Process(process.pid)
+            finally:
+                process.terminate()
+
+
+def measure(processes: list[psutil.Process], progress: Callable[[], int], until: int) -> Run:
+    """Measure processes from their first stored event until all are stored."""
+    first: tuple[int, float, float] | None = None
+    began = time.perf_counter()
+    while True:
+        count = progress()
+        now = time.perf_counter()
+        cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
+        if first is None and count:
+            first = (count, now, cpu)
+        if count >= until:
+            assert first is not None
+            peak = sum(peak_mb(process) for process in processes)
+            return Run(until - first[0], now - first[1], cpu - first[2], peak)
+        if now - began > GIVE_UP_AFTER_S:
+            raise TimeoutError(f"{count} of {until} events after {GIVE_UP_AFTER_S} s")
+        time.sleep(LOOK_EVERY_S)
+
+
+def peak_mb(process: psutil.Process) -> float:
+    """The most memory a process ever held, in MB."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1000
+    raise RuntimeError("the kernel does not tell peak memory")
+
+
+@contextlib.contextmanager
+def running_rig() -> Iterator[Rig]:
+    """Start PostgreSQL and Mosquitto, migrated and empty; stop them afterwards."""
+    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if binary is None:
+        sys.exit("mosquitto is missing; `make test` installs it")
+    port = free_port()
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    config = VAR_DIR / "mosquitto.conf"
+    # The window is lifted for everybody, and nothing is dropped however far a contender is behind.
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
+        "max_queued_messages 0\n"
+    )
+    with (
+        running_postgres(VAR_DIR),
+        subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as broker,
+    ):
+        try:
+            wait_for_port(port)
+            database = embedded_database(VAR_DIR)
+            with psycopg.connect(
+                host=database["HOST"],
+                dbname=database["NAME"],
+                user=database["USER"],
+                autocommit=True,
+            ) as connection:
+                rig = Rig(connection, port)
+                rig.start("manage", "migrate", "--verbosity=0").wait()
+                rig.empty()
+                yield rig
+        finally:
+            broker.terminate()
