@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ingest.mqtt import Message
+from ingest.contract import LedgerEntry
 from ingest.topics import Route
 
 #: A batch is handed on once it holds this much of anything.
@@ -18,15 +18,10 @@ BATCH_BYTES_MAX = 8 * 1024 * 1024
 FIRST_BYTES = 4_096
 
 
-class Origin(NamedTuple):
-    """Where a staged entry came from, for the day it cannot be stored."""
-
-    route: Route
-    site_id: int
-    raw: bytes
-    item_index: int | None
-    fiscal_day: datetime.date
-    sequence: int
+#: Where a staged entry came from, for the day it cannot be stored: its route, its site's id, its
+#: bytes, its place in an array if it came in one, and itself. A plain tuple, because one is made
+#: for every entry.
+Origin = tuple[Route, int, bytes, int | None, LedgerEntry]
 
 
 class Event(NamedTuple):
@@ -95,7 +90,7 @@ class Batch:
     events: list[Event] = field(default_factory=list)
     rejections: dict[bytes, Rejection] = field(default_factory=dict)
     #: Messages of sites that are not in memory: settled once the database was asked.
-    strangers: list[tuple[Route, Message]] = field(default_factory=list)
+    strangers: list[tuple[Route, bytes]] = field(default_factory=list)
     days: set[tuple[int, datetime.date]] = field(default_factory=set)
     packet_ids: list[int] = field(default_factory=list)
     #: Of live states: acknowledged once the round that writes them is committed too.

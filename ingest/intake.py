@@ -6,7 +6,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from ingest import decode, topics
-from ingest.batch import Batch, Event, Origin, rejection
+from ingest.batch import Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
 from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
@@ -57,45 +57,46 @@ class Intake:
         return taken
 
     def _take_one(self, batch: Batch, message: Message) -> None:
-        route = self._table.route(message.topic)
+        topic, payload, packet_id = message
+        route = self._table.route(topic)
         lane = route.lane
         batch.messages += 1
-        batch.bytes += len(message.payload)
-        if message.packet_id:
+        batch.bytes += len(payload)
+        if packet_id:
             ids = batch.live_packet_ids if lane in _LIVE_LANES else batch.packet_ids
-            ids.append(message.packet_id)
+            ids.append(packet_id)
         if lane in topics.OUTGOING and not route.problem:
             return  # the console's own words come back to it
-        if route.problem or len(message.payload) > PAYLOAD_BYTES_MAX:
-            self._reject_unread(batch, route, message)
+        if route.problem or len(payload) > PAYLOAD_BYTES_MAX:
+            self._reject_unread(batch, route, payload)
             return
         site = self._sites.by_code.get(route.site_code)
         if site is None:
-            batch.strangers.append((route, message))
+            batch.strangers.append((route, payload))
         else:
-            self._decode(batch, route, site, message)
+            self._decode(batch, route, site, payload)
 
     def settle_strangers(self, batch: Batch) -> None:
         """Take the messages whose sites are known by now, and reject the others."""
         strangers, batch.strangers = batch.strangers, []
-        for route, message in strangers:
+        for route, payload in strangers:
             site = self._sites.by_code.get(route.site_code)
             if site is not None:
-                self._decode(batch, route, site, message)
+                self._decode(batch, route, site, payload)
                 continue
             batch.reject(
                 rejection(
                     route,
                     UNKNOWN_SITE,
                     f"no site is registered under the code {route.site_code!r}",
-                    message.payload,
+                    payload,
                     by_topic_only=route.lane in _LIVE_LANES,
                 )
             )
 
-    def _reject_unread(self, batch: Batch, route: Route, message: Message) -> None:
+    def _reject_unread(self, batch: Batch, route: Route, payload: bytes) -> None:
         site = self._sites.by_code.get(route.site_code)
-        size = len(message.payload)
+        size = len(payload)
         if route.problem:
             reason, detail = UNKNOWN_TOPIC, f"{route.topic}: {route.problem}"
         else:
@@ -106,15 +107,14 @@ class Intake:
                 route,
                 reason,
                 detail,
-                message.payload,
+                payload,
                 site_id=site and site.id,
                 first_bytes_only=True,
             )
         )
 
-    def _decode(self, batch: Batch, route: Route, site: SiteConfig, message: Message) -> None:
+    def _decode(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
         lane = route.lane
-        payload = message.payload
         self._live.heard(site.id)
         try:
             if lane == topics.LEDGER:
@@ -165,8 +165,6 @@ class Intake:
     ) -> None:
         flags = entry_flags(entry, site, self._latest)
         batch.lines.append(entry_line(len(batch.lines), site.id, entry, flags))
-        batch.origins.append(
-            Origin(route, site.id, raw, item_index, entry.fiscal_day, entry.sequence)
-        )
+        batch.origins.append((route, site.id, raw, item_index, entry))
         batch.days.add((site.id, entry.fiscal_day))
         batch.occurred_at.append(entry.occurred_at.timestamp())

@@ -18,7 +18,7 @@ import ssl
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
@@ -42,12 +42,9 @@ _PUBACK = 0x40
 _REFUSED = 0x80
 
 
-class Message(NamedTuple):
-    """A PUBLISH as it came. `packet_id` is 0 for QoS 0, which needs no acknowledgement."""
-
-    topic: bytes
-    payload: bytes
-    packet_id: int
+#: A PUBLISH as it came: topic, payload, packet id. The id is 0 for QoS 0, which needs no
+#: acknowledgement. A plain tuple, because one is made for every message.
+Message = tuple[bytes, bytes, int]
 
 
 @dataclass(slots=True)
@@ -152,7 +149,7 @@ class FrameReader:
                 else:
                     packet_id = 0
                     payload = data[topic_end:next_frame]
-                append(Message(data[topic_start:topic_end], payload, packet_id))
+                append((data[topic_start:topic_end], payload, packet_id))
                 payload_bytes += len(payload)
             else:
                 others.append(data[position:next_frame])
@@ -346,7 +343,7 @@ class InOrder:
 
     def received(self, messages: list[Message]) -> None:
         """Note the order of what is to be acknowledged."""
-        self._expected.extend(message.packet_id for message in messages if message.packet_id)
+        self._expected.extend([packet_id for _, _, packet_id in messages if packet_id])
 
     def release(self, packet_ids: Iterable[int]) -> list[int]:
         """Return, in order, what may be acknowledged now that these are stored."""

@@ -155,25 +155,21 @@ class _Transaction:
             if verdict == "held":
                 held += 1
                 continue
-            origin = self.batch.origins[n]
+            entry = self.batch.origins[n][-1]
             if verdict == "conflict":
                 reason = CONFLICT
-                detail = f"the ledger holds another entry {origin.sequence} of {origin.fiscal_day}"
+                detail = f"the ledger holds another entry {entry.sequence} of {entry.fiscal_day}"
             else:
-                reason = SEALED
-                detail = f"the fiscal day {origin.fiscal_day} is sealed"
-            rejected = rejection(
-                origin.route,
-                reason,
-                detail,
-                origin.raw,
-                site_id=origin.site_id,
-                item_index=origin.item_index,
-            )
-            rejected.fiscal_day = origin.fiscal_day
-            rejected.sequence = origin.sequence
-            self.reject(rejected)
+                reason, detail = SEALED, f"the fiscal day {entry.fiscal_day} is sealed"
+            self.reject_entry(n, reason, detail)
         self.outcome.duplicates += held - stored
+
+    def reject_entry(self, place: int, reason: str, detail: str) -> None:
+        route, site_id, raw, item_index, entry = self.batch.origins[place]
+        rejected = rejection(route, reason, detail, raw, site_id=site_id, item_index=item_index)
+        rejected.fiscal_day = entry.fiscal_day
+        rejected.sequence = entry.sequence
+        self.reject(rejected)
 
     async def store_event(self, event: Event) -> None:
         value = event.value
@@ -272,23 +268,11 @@ class _CarefulTransaction(_Transaction):
         except DATA_ERRORS as error:
             self.outcome = before
             if len(places) == 1:
-                self._reject_entry(places[0], error)
+                self.reject_entry(places[0], INVALID, _why(error))
                 return
             middle = len(places) // 2
             await self.store_entries(places[:middle])
             await self.store_entries(places[middle:])
-
-    def _reject_entry(self, place: int, error: psycopg.Error) -> None:
-        origin = self.batch.origins[place]
-        rejected = rejection(
-            origin.route,
-            INVALID,
-            _why(error),
-            origin.raw,
-            site_id=origin.site_id,
-            item_index=origin.item_index,
-        )
-        self.reject(rejected)
 
     async def store_event(self, event: Event) -> None:
         try:
