@@ -37,6 +37,8 @@ from console.embedded.supervisor import STOP_SIGNALS, NotReadyError, Service, Su
 
 #: How long the web server may take until it answers its first request.
 FIRST_ANSWER_SECONDS = 60.0
+#: How much livelier than a real forecourt the simulated ones are: a visitor has little time.
+SIMULATED_SPEED = 5.0
 CANNOT_START = 2
 
 _console = Console(highlight=False, soft_wrap=True)
@@ -56,17 +58,24 @@ class Command(BaseCommand):
             type=int,
             default=8,
             metavar="N",
-            help="sites that the simulator plays (8); 0 leaves it out",
+            help="sites that the simulator plays (%(default)s); 0 leaves it out",
+        )
+        parser.add_argument(
+            "--speed",
+            type=float,
+            default=SIMULATED_SPEED,
+            metavar="X",
+            help="how lively they are, 1 being a real forecourt (%(default)g)",
         )
 
-    def handle(self, *, sites: int, **options: Any) -> None:
+    def handle(self, *, sites: int, speed: float, **options: Any) -> None:
         """Claim, start, supervise, stop."""
         began = time.monotonic()
         _interrupt_when_told_to_stop()
         try:
             with contextlib.ExitStack() as stack:
                 try:
-                    _run(stack, sites=sites, began=began)
+                    _run(stack, sites=sites, speed=speed, began=began)
                 finally:
                     _ignore_signals()  # nothing may interrupt the stop that follows
         except (ClaimError, PostgresNotStartedError) as error:
@@ -76,7 +85,7 @@ class Command(BaseCommand):
         _console.print("Stopped.")
 
 
-def _run(stack: contextlib.ExitStack, *, sites: int, began: float) -> None:
+def _run(stack: contextlib.ExitStack, *, sites: int, speed: float, began: float) -> None:
     stack.enter_context(claimed_folder(settings.VAR_DIR, mqtt_port=settings.MQTT_PORT))
     if settings.MQTT_IS_EMBEDDED:
         require_free_port(settings.MQTT_PORT, variable="MQTT_PORT", purpose="MQTT")
@@ -87,7 +96,7 @@ def _run(stack: contextlib.ExitStack, *, sites: int, began: float) -> None:
     _prepare(demo_sites=sites if demo else None)
 
     supervisor = Supervisor(
-        list(_services(web.fileno(), sites=sites if demo else 0)),
+        list(_services(web.fileno(), sites=sites if demo else 0, speed=speed)),
         log_dir=settings.VAR_DIR / "log",
         show=_show,
         working_dir=settings.BASE_DIR,
@@ -139,7 +148,7 @@ def _prepare(*, demo_sites: int | None) -> None:
     connection.close()
 
 
-def _services(web_descriptor: int, *, sites: int) -> Iterator[Service]:
+def _services(web_descriptor: int, *, sites: int, speed: float) -> Iterator[Service]:
     """Yield the parts in the order they start in; they stop in the reverse."""
     broker = ""
     if settings.MQTT_IS_EMBEDDED:
@@ -153,7 +162,7 @@ def _services(web_descriptor: int, *, sites: int) -> Iterator[Service]:
     if broker and sites:
         yield Service(
             name="simulator",
-            arguments=["manage.py", "simulate", "--sites", str(sites)],
+            arguments=["manage.py", "simulate", "--sites", str(sites), "--speed", str(speed)],
             after=broker,
         )
     yield Service(
