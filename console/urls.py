@@ -8,6 +8,9 @@ from console.views import auth, day, entry, fragments, health, ledger, network, 
 register_converter(FiscalDayConverter, "fiscal_day")
 register_converter(SiteCodeConverter, "site_code")
 
+handler403 = "console.views.errors.permission_denied"
+handler404 = "console.views.errors.page_not_found"
+
 urlpatterns = [
     path("", network.network, name="network"),
     path("sites/", network.site_options, name="site_options"),

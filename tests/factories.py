@@ -8,7 +8,19 @@ from itertools import count
 from typing import Any
 
 from console.models import Role, SiteAssignment, User
-from ledger.models import Entry, FiscalDay, FuellingPoint, Kind, Nozzle, Product, Site, Tank
+from ledger.models import (
+    DayTotal,
+    Entry,
+    FiscalDay,
+    FuellingPoint,
+    HourTotal,
+    Kind,
+    Nozzle,
+    Product,
+    Quarantine,
+    Site,
+    Tank,
+)
 
 _numbers = count(1)
 PASSWORD = "a long enough password"
@@ -68,6 +80,47 @@ def make_entry(
         "unit_price": Decimal("1.4790"),
     }
     return Entry.objects.create(site=site, fiscal_day=day, sequence=sequence, **defaults | values)
+
+
+def make_day(
+    site: Site, *, fiscal_day: str = "2026-11-22", entries: int = 3, **values: Any
+) -> FiscalDay:
+    """Make a fiscal day of equal sales of E10, numbered from 1, with its totals."""
+    date = datetime.date.fromisoformat(fiscal_day)
+    day = FiscalDay.objects.create(
+        site=site,
+        fiscal_day=date,
+        **{"entry_count": entries, "highest_sequence": entries} | values,
+    )
+    rows = [
+        make_entry(site, fiscal_day=fiscal_day, sequence=number) for number in range(1, entries + 1)
+    ]
+    if rows:
+        sums: dict[str, Any] = {
+            "count": entries,
+            "volume": sum(row.volume or 0 for row in rows),
+            "amount": sum(row.amount for row in rows),
+        }
+        key = {"site": site, "fiscal_day": date}
+        DayTotal.objects.create(**key, product="E10", kind=Kind.SALE, tax=Decimal(0), **sums)
+        HourTotal.objects.create(**key, hour=12, **sums)
+    return day
+
+
+def make_quarantined(*, site: Site | None = None, **values: Any) -> Quarantine:
+    """Keep a message that the ledger did not take."""
+    raw = values.pop("raw", b"not JSON")
+    now = datetime.datetime.now(datetime.UTC)
+    defaults = {
+        "first_received_at": now,
+        "last_received_at": now,
+        "topic": f"forecourt/v1/{site.code if site else 'NOBODY'}/ledger",
+        "reason": Quarantine.Reason.MALFORMED,
+        "detail": "JSON is malformed: invalid character (byte 0)",
+        "raw_size": len(raw),
+        "digest": next(_numbers).to_bytes(32, "big"),
+    }
+    return Quarantine.objects.create(site=site, raw=raw, **defaults | values)
 
 
 def make_user(role: Role = Role.STAFF, *sites: Site, username: str = "", **values: Any) -> User:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from django import template
 
@@ -12,6 +12,10 @@ from console import charts, formatting
 from ledger.selectors.days import MissingRange
 
 register = template.Library()
+T = TypeVar("T", bound=formatting.Number)
+
+#: A template gives an empty text for an attribute of None.
+Missing = Literal[""] | None
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 HOURS_WIDTH, HOURS_HEIGHT = 96, 24
@@ -20,21 +24,21 @@ HOURS_A_LABEL = 3
 
 
 @register.filter
-def number(value: Decimal | float | None, places: int = 0) -> str:
+def number(value: formatting.Number | Missing, places: int = 0) -> str:
     """`{{ count|number }}`, `{{ volume|number:2 }}`."""
-    return formatting.number(value, places)
+    return formatting.number(_known(value), places)
 
 
 @register.filter
-def signed(value: Decimal | float | None, places: int = 0) -> str:
+def signed(value: formatting.Number | Missing, places: int = 0) -> str:
     """`{{ difference|signed:3 }}`: with a plus or a minus."""
-    return formatting.signed(value, places)
+    return formatting.signed(_known(value), places)
 
 
 @register.filter
-def compact(value: Decimal | float | None) -> str:
+def compact(value: formatting.Number | Missing) -> str:
     """`{{ litres|compact }}`: 12.3k."""
-    return formatting.compact(value)
+    return formatting.compact(_known(value))
 
 
 @register.filter
@@ -44,21 +48,21 @@ def rate(value: float | None) -> str:
 
 
 @register.filter
-def money(amount: Decimal | None, currency: str) -> str:
+def money(amount: Decimal | Missing, currency: str) -> str:
     """`{{ amount|money:site.currency }}`."""
-    return formatting.money(amount, currency)
+    return formatting.money(_known(amount), currency)
 
 
 @register.filter
-def unit_price(price: Decimal | None, currency: str) -> str:
+def unit_price(price: Decimal | Missing, currency: str) -> str:
     """`{{ entry.unit_price|unit_price:site.currency }}`: a price for a litre, 4 places."""
-    return formatting.money(price, currency, places=4)
+    return formatting.money(_known(price), currency, places=4)
 
 
 @register.filter
-def signed_money(amount: Decimal | None, currency: str) -> str:
+def signed_money(amount: Decimal | Missing, currency: str) -> str:
     """`{{ difference|signed_money:site.currency }}`: with a plus or a minus."""
-    return formatting.money(amount, currency, sign=True)
+    return formatting.money(_known(amount), currency, sign=True)
 
 
 @register.filter
@@ -138,3 +142,7 @@ def hour_chart(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
         "height": CHART_HEIGHT,
         "label": label,
     }
+
+
+def _known(value: T | Missing) -> T | None:
+    return None if value is None or value == "" else value

@@ -25,7 +25,7 @@ def sign_in(request: HtmxHttpRequest) -> HttpResponse:
     if wants_fragment(request):
         # A poll of a page whose session ended: load the page anew, which asks to sign in.
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
-    form = AuthenticationForm(request, request.POST or None)
+    form = AuthenticationForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         login(request, form.get_user())
         return HttpResponseRedirect(_next_url(request))

@@ -35,7 +35,7 @@ def console_process(
     config = connection.settings_dict
     port = free_port()
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "console.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.browser.server_settings",
         "DATABASE_URL": f"postgresql://postgres@/{config['NAME']}?host={quote(config['HOST'], '')}",
         "DEBUG": "off",
         "SECURE_COOKIES": "off",
@@ -69,7 +69,18 @@ def console_server(committed_db: None, console_process: str) -> str:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def _orm_beside_playwright() -> Iterator[None]:
+    """Let tests use the ORM: Playwright keeps an event loop in their thread, though not in theirs.
+
+    Nothing of the tests runs in that loop, so Django's guard against a blocked loop has no case.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield
+
+
+@pytest.fixture(scope="package")
+def browser(_orm_beside_playwright: None) -> Iterator[Browser]:
     """Playwright's own Chromium, else the system's."""
     path = chromium_path()
     with sync_playwright() as playwright:
@@ -97,7 +108,7 @@ def page(browser: Browser, console_server: str) -> Iterator[Page]:
 def sign_in(page: Page, user: User) -> None:
     """Sign in as a person would."""
     page.goto("/sign-in/")
-    page.get_by_label("User name").fill(user.username)
+    page.get_by_label("Username").fill(user.username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).not_to_have_url("/sign-in/")

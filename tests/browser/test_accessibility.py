@@ -1,0 +1,95 @@
+"""Every page passes axe, in light and dark, on a phone and on a wide screen."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from ledger.models import Alarm, Dip, EntryFlag, PumpState, SiteStatus, TankState, Totalizer
+from tests.browser.conftest import sign_in
+from tests.factories import make_day, make_entry, make_forecourt, make_quarantined, make_user
+
+DAY = "2026-11-21"
+PAGES = [
+    "/",
+    "/?q=nowhere",
+    "/sites/S1/",
+    "/sites/EMPTY/",
+    "/sites/S1/days/",
+    f"/sites/S1/days/{DAY}/",
+    f"/sites/S1/days/{DAY}/60/",
+    "/ledger/",
+    "/ledger/?first=2026-11-22&last=2026-11-01",
+    "/quarantine/",
+    "/sites/NOT-THERE/",
+]
+VIEWPORTS = {"phone": (360, 780), "wide": (1600, 1000)}
+
+
+def make_everything() -> None:
+    """A site where all that pages can show is to be seen."""
+    now = timezone.now()
+    make_forecourt("EMPTY")
+    site = make_forecourt("S1", name="Harbour Road", city="Grimsby", fuelling_points=10)
+    SiteStatus.objects.create(site=site, online=False, at=now, since=now, last_heard_at=now)
+    for number, state in enumerate(PumpState.State, 1):
+        PumpState.objects.create(
+            site=site,
+            fuelling_point=number,
+            state=state,
+            since=now,
+            at=now,
+            received_at=now,
+            product="E10",
+            volume=Decimal("12.31"),
+            amount=Decimal("18.21"),
+        )
+    TankState.objects.create(
+        site=site, tank=1, at=now, received_at=now, product="E10", volume=900, water=200
+    )
+    Alarm.objects.create(
+        site=site, device="tank", number=1, code="low_product", state="started", at=now
+    )
+    make_day(site, fiscal_day=DAY, entries=60, highest_sequence=70, closed_at=now, last_sequence=70)
+    make_entry(site, fiscal_day=DAY, sequence=65, flags=EntryFlag.TOTALIZER_JUMP, offline=True)
+    make_day(site, fiscal_day=now.date().isoformat(), opened_at=now - datetime.timedelta(hours=2))
+    Dip.objects.create(site=site, fiscal_day=DAY, tank=1, product="E10", opening_volume=1)
+    Totalizer.objects.create(
+        site=site, fiscal_day=DAY, fuelling_point=1, nozzle=1, product="E10", opening=1
+    )
+    make_quarantined(site=site)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_pages_have_no_violations(
+    page: Page, theme: Literal["light", "dark"], viewport: str
+) -> None:
+    make_everything()
+    width, height = VIEWPORTS[viewport]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    reports = {}
+    page.goto("/sign-in/")
+    reports["/sign-in/"] = Axe().run(page)
+    sign_in(page, make_user())
+    for path in PAGES:
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        reports[path] = Axe().run(page)
+        assert not is_wider_than_the_screen(page), f"{path} scrolls sideways"
+    found = {path: report for path, report in reports.items() if report.violations_count}
+    assert not found, "\n".join(
+        f"{path}\n{report.generate_report()}" for path, report in found.items()
+    )
+
+
+def is_wider_than_the_screen(page: Page) -> bool:
+    """Whether the page scrolls sideways."""
+    return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

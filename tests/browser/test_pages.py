@@ -1,0 +1,150 @@
+"""What a person does on the console's pages, with the keyboard where there is one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect
+
+from console.models import Role
+from ledger.models import Kind, SiteStatus
+from tests.browser.conftest import sign_in
+from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
+
+DAY = "2026-11-21"
+
+
+def test_a_wrong_password_says_so_and_the_right_one_goes_on(page: Page) -> None:
+    user = make_user()
+    page.goto("/ledger/")
+    page.get_by_label("Username").fill(user.username)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Please enter a correct username")
+    sign_in(page, user)
+    page.goto("/ledger/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ledger")
+
+
+def test_the_switcher_works_by_keyboard(page: Page) -> None:
+    make_site("A1", name="Harbour Road")
+    make_site("B2", name="Harbour Lane")
+    make_site("C3", name="Elsewhere")
+    sign_in(page, make_user())
+    page.keyboard.press("/")
+    box = page.get_by_role("combobox", name="Go to a site")
+    expect(box).to_be_focused()
+    page.keyboard.type("harb")
+    options = page.get_by_role("option")
+    expect(options).to_have_count(2)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/sites/B2/$"))
+
+
+def test_escape_closes_the_switcher(page: Page) -> None:
+    make_site("A1", name="Harbour Road")
+    sign_in(page, make_user())
+    page.keyboard.press("/")
+    expect(page.get_by_role("listbox")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    expect(page.get_by_role("combobox", name="Go to a site")).to_be_focused()
+
+
+def test_what_was_typed_finds_sites_without_choosing(page: Page) -> None:
+    make_site("A1", name="Harbour Road")
+    make_site("B2", name="Harbour Lane")
+    make_site("C3", name="Elsewhere")
+    sign_in(page, make_user())
+    page.keyboard.press("/")
+    page.keyboard.type("harb")
+    expect(page.get_by_role("option")).to_have_count(2)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row")).to_have_count(3)
+
+
+def test_the_theme_is_remembered(page: Page) -> None:
+    sign_in(page, make_user())
+    page.emulate_media(color_scheme="light")
+    page.get_by_text("Staff").first.click()
+    page.get_by_text("Dark").click()
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(root).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 21)"
+    page.get_by_text("Staff").first.click()
+    page.get_by_text("Auto").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(14, 17, 21)"
+
+
+def test_sites_are_narrowed_down_and_back(page: Page) -> None:
+    make_site("A1", name="Harbour Road")
+    make_site("C3", name="Elsewhere")
+    sign_in(page, make_user())
+    rows = page.locator(".site-row")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Find a site").fill("harbour")
+    expect(rows).to_have_count(1)
+    expect(page).to_have_url(re.compile("q=harbour"))
+    page.go_back()
+    expect(rows).to_have_count(2)
+
+
+def test_entries_are_narrowed_down_and_turned(page: Page) -> None:
+    site = make_forecourt("S1")
+    make_day(site, fiscal_day=DAY, entries=60)
+    make_entry(site, fiscal_day=DAY, sequence=61, kind=Kind.TEST)
+    sign_in(page, make_user())
+    page.goto(f"/sites/S1/days/{DAY}/")
+    expect(page.locator(".entry-link")).to_have_count(50)
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator(".entry-link")).to_have_count(11)
+    expect(page).to_have_url(re.compile("before=12"))
+    page.get_by_label("Kind").select_option("Pump test")
+    expect(page.locator(".entry-link")).to_have_count(1)
+    page.locator(".entry-link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Entry 61")
+
+
+def test_the_mark_says_that_the_page_is_live(page: Page) -> None:
+    site = make_forecourt("S1")
+    SiteStatus.objects.create(site=site, online=True, last_heard_at=timezone.now())
+    sign_in(page, make_user())
+    expect(page.locator("#live-mark")).to_have_text("Streaming")
+    page.goto("/sites/S1/")
+    expect(page.locator("#live-mark")).to_have_text("Streaming")
+    page.goto("/ledger/")
+    expect(page.locator("#live-mark")).to_contain_text("As of")
+
+
+@pytest.mark.parametrize("path", ["/", "/sites/S1/", f"/sites/S1/days/{DAY}/", "/ledger/"])
+def test_pages_are_readable_without_scripts(
+    browser: Browser, console_server: str, path: str
+) -> None:
+    site = make_forecourt("S1", name="Harbour Road")
+    make_day(site, fiscal_day=DAY, entries=2)
+    context = browser.new_context(base_url=console_server, java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, make_user(Role.MANAGER, site))
+    page.goto(path)
+    expect(page.locator("main")).to_contain_text("£95.86")
+    expect(page.locator(".theme")).to_be_hidden()
+    context.close()
+
+
+def test_nothing_breaks_the_content_security_policy(page: Page) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    site = make_forecourt("S1")
+    make_day(site, fiscal_day=DAY)
+    sign_in(page, make_user())
+    for path in ("/", "/sites/S1/", f"/sites/S1/days/{DAY}/", "/ledger/", "/quarantine/"):
+        page.goto(path)
+        expect(page.locator("main")).to_be_visible()
+    assert [text for text in said if "Content Security Policy" in text] == []

@@ -1,0 +1,202 @@
+"""The network page."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from console.models import Role
+from ledger.models import Alarm, AlarmEvent, PumpState, Site, SiteStatus, TankState
+from tests.factories import make_day, make_forecourt, make_quarantined, make_site, make_user
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(make_user())
+    return client
+
+
+def today() -> str:
+    return timezone.now().date().isoformat()
+
+
+def make_status(site: Site, *, seconds_ago: int = 5, online: bool = True) -> SiteStatus:
+    at = timezone.now() - datetime.timedelta(seconds=seconds_ago)
+    return SiteStatus.objects.create(site=site, online=online, at=at, since=at, last_heard_at=at)
+
+
+def test_it_is_calm_without_anything(staff: Client) -> None:
+    answer = staff.get("/")
+    assert "No ingest worker has reported yet" in answer.text
+    assert "No sites are registered that you can see." in answer.text
+
+
+def test_a_site_that_is_well(staff: Client) -> None:
+    site = make_forecourt("S1", name="Harbour Road")
+    make_status(site)
+    make_day(site, fiscal_day=today(), entries=3)
+    answer = staff.get("/")
+    assert "Harbour Road" in answer.text
+    assert "£143.79" in answer.text
+    assert "97 <" in " ".join(answer.text.split()).replace("</span>", " <")
+
+
+def test_what_needs_attention(staff: Client) -> None:
+    now = timezone.now()
+    offline, old = make_site("OFF", name="Dark"), make_site("OLD", name="Silent street")
+    make_status(offline, online=False)
+    make_status(old, seconds_ago=3_600)
+    busy = make_forecourt("BUSY", name="Busy")
+    make_status(busy)
+    make_day(busy, fiscal_day=today(), entries=2, highest_sequence=5)
+    TankState.objects.create(site=busy, tank=1, at=now, received_at=now, product="E10", volume=3000)
+    PumpState.objects.create(
+        site=busy, fuelling_point=2, state="inoperative", since=now, at=now, received_at=now
+    )
+    Alarm.objects.create(
+        site=busy, device="tank", number=1, code="high_water", state="started", at=now
+    )
+    make_quarantined(site=busy)
+    text = " ".join(staff.get("/").text.split())
+    for words in (
+        "The site's controller is offline",
+        "Nothing heard from the site for too long",
+        "3 entries missing on",
+        "Tank 1 E10 is low, 3,000 L left",
+        "Fuelling point 2 is inoperative",
+        "Tank 1: high water",
+        "1 message waits in quarantine",
+        "No ingest worker has reported yet",
+    ):
+        assert words in text
+
+
+def test_finished_alarms_and_closed_sites_are_no_news(staff: Client) -> None:
+    site = make_site("S1")
+    make_status(site)
+    Alarm.objects.create(
+        site=site,
+        device="tank",
+        number=1,
+        code="low_product",
+        state=AlarmEvent.State.FINISHED,
+        at=timezone.now(),
+    )
+    closed = make_site("GONE", is_closed=True)
+    make_status(closed, online=False)
+    text = staff.get("/").text
+    assert "low product" not in text
+    assert "controller is offline" not in text
+
+
+def test_a_day_left_open_is_named(staff: Client) -> None:
+    site = make_site("S1")
+    make_status(site)
+    yesterday = timezone.now().date() - datetime.timedelta(days=1)
+    make_day(site, fiscal_day=yesterday.isoformat())
+    make_day(site, fiscal_day=today())
+    assert "was not closed" in staff.get("/").text
+
+
+def test_a_calendar_gone_wrong_does_not_become_today(staff: Client) -> None:
+    site = make_site("S1")
+    make_day(site, fiscal_day=today(), entries=2)
+    make_day(site, fiscal_day="2999-01-01", entries=1)
+    text = staff.get("/").text
+    assert f"/sites/S1/days/{today()}/" in text
+    assert "2999" not in text
+
+
+def test_a_manager_sees_their_own_alone(client: Client) -> None:
+    own, other = make_site("OWN", name="Mine"), make_site("OTHER", name="Not mine")
+    make_status(own)
+    make_status(other, online=False)
+    make_quarantined(site=other)
+    client.force_login(make_user(Role.MANAGER, own))
+    text = client.get("/").text
+    assert "Mine" in text
+    assert "Not mine" not in text
+    assert "waits in quarantine" not in text
+    assert "of 1" in " ".join(text.split())
+
+
+def test_it_finds_sites(staff: Client) -> None:
+    make_site("A1", name="Harbour Road", city="Grimsby")
+    make_site("B2", name="Station Road", city="Hull")
+    text = staff.get("/", {"q": "grims road"}, headers=HTMX).text
+    assert "Harbour Road" in text
+    assert "Station Road" not in text
+    assert "<html" not in text
+    assert "No site matches." in staff.get("/", {"q": "nowhere"}).text
+
+
+def test_it_filters_by_state(staff: Client) -> None:
+    make_status(make_site("A1", name="Alive"))
+    make_status(make_site("B2", name="Away"), online=False)
+    make_site("C3", name="Unknown")
+    text = staff.get("/", {"state": "offline"}, headers=HTMX).text
+    assert "Away" in text
+    assert "Alive" not in text
+    text = staff.get("/", {"state": "silent"}, headers=HTMX).text
+    assert "Unknown" in text
+    assert "Away" not in text
+
+
+def test_a_state_that_is_none_is_no_error(staff: Client) -> None:
+    make_site("A1", name="Alive")
+    assert "Alive" in staff.get("/", {"state": "x' OR 1=1", "page": "-7"}).text
+
+
+def test_fragment_or_page_varies(staff: Client) -> None:
+    assert "HX-Request" in staff.get("/")["Vary"]
+    restored = staff.get("/", headers=HTMX | {"HX-History-Restore-Request": "true"})
+    assert "<html" in restored.text
+
+
+def test_thousands_of_sites_come_in_pages(staff: Client) -> None:
+    Site.objects.bulk_create(Site(code=f"S{n:04d}", name=f"Site {n}") for n in range(1_001))
+    first, second = staff.get("/").text, staff.get("/", {"page": 2}).text
+    assert "1 to 50 of 1,001 sites" in " ".join(first.split())
+    assert "S0050" not in first
+    assert "S0050" in second
+
+
+def test_the_number_of_queries_is_that_of_one_site(
+    staff: Client, django_assert_max_num_queries
+) -> None:
+    def make(code: str) -> None:
+        site = make_forecourt(code)
+        make_status(site, online=False)
+        make_day(site, fiscal_day=today(), entries=1, highest_sequence=3)
+        TankState.objects.create(
+            site=site, tank=1, at=timezone.now(), received_at=timezone.now(), volume=1
+        )
+
+    make("S0")
+    with django_assert_max_num_queries(40) as one:
+        staff.get("/")
+    for number in range(1, 50):
+        make(f"S{number}")
+    with django_assert_max_num_queries(len(one.captured_queries)):
+        staff.get("/")
+
+
+def test_the_switcher_offers_the_closest_first(staff: Client) -> None:
+    make_site("ROAD-2", name="Elsewhere")
+    make_site("X1", name="Road of dreams")
+    make_site("X2", name="Old road")
+    text = staff.get("/sites/", {"q": "road"}, headers=HTMX).text
+    assert text.index("Elsewhere") < text.index("Road of dreams") < text.index("Old road")
+    assert "No site matches" in staff.get("/sites/", {"q": "%"}, headers=HTMX).text
+
+
+def test_the_switcher_offers_what_one_may_see(client: Client) -> None:
+    make_site("SECRET", name="Secret")
+    client.force_login(make_user(Role.MANAGER, make_site("OWN")))
+    assert "Secret" not in client.get("/sites/", {"q": "secret"}).text
