@@ -66,7 +66,11 @@ def use_plain_pages(
         monkeypatch.setattr(f"{module}.NETWORK_FRAGMENTS", dict(NETWORK_FRAGMENTS))
     engine = copy.deepcopy(settings.TEMPLATES[0])
     plain = ("django.template.loaders.locmem.Loader", templates)
-    engine["OPTIONS"]["loaders"] = [plain, "django.template.loaders.filesystem.Loader"]
+    engine["OPTIONS"]["loaders"] = [
+        plain,
+        "django.template.loaders.filesystem.Loader",
+        "django.template.loaders.app_directories.Loader",
+    ]
     settings.TEMPLATES = [engine]
 
 

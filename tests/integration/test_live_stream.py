@@ -184,6 +184,10 @@ class TestWhatArrives:
             for _ in range(8):
                 stream = stack.enter_context(server.get("/live/sites/HILL/", session=session))
                 stream.events(2)
+            # Its page is rendered in a thread of no request, and asks who is there.
+            with server.get("/nowhere/", session=session) as nowhere:
+                assert nowhere.status == 404
+                assert b"<h1" in nowhere.response.read()
             assert connections_of_others() == ["console live"]
 
 
