@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ingest.contract import LedgerEntry
+from ingest.sites import SiteConfig
 from ingest.topics import Route
 
 #: A batch is handed on once it holds this much of anything.
@@ -18,10 +19,9 @@ BATCH_BYTES_MAX = 8 * 1024 * 1024
 FIRST_BYTES = 4_096
 
 
-#: Where a staged entry came from, for the day it cannot be stored: its route, its site's id, its
-#: bytes, its place in an array if it came in one, and itself. A plain tuple, because one is made
-#: for every entry.
-Origin = tuple[Route, int, bytes, int | None, LedgerEntry]
+#: Where an entry came from: its route, its site, its bytes, its place in an array if it came in
+#: one, what looks wrong about it, and itself. A plain tuple, because one is made for every entry.
+Origin = tuple[Route, SiteConfig, bytes, int | None, int, LedgerEntry]
 
 
 class Event(NamedTuple):
@@ -85,6 +85,10 @@ def rejection(
 class Batch:
     """Decoded messages on their way into one transaction."""
 
+    #: When the first message was received; it stands in every entry of the batch.
+    received_at: datetime.datetime = field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC)
+    )
     lines: list[str] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -92,6 +96,8 @@ class Batch:
     #: Messages of sites that are not in memory: settled once the database was asked.
     strangers: list[tuple[Route, bytes]] = field(default_factory=list)
     days: set[tuple[int, datetime.date]] = field(default_factory=set)
+    #: Sites with an entry that says where a meter stands.
+    metered_sites: set[int] = field(default_factory=set)
     packet_ids: list[int] = field(default_factory=list)
     #: Of live states: acknowledged once the round that writes them is committed too.
     live_packet_ids: list[int] = field(default_factory=list)

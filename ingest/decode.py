@@ -11,6 +11,7 @@ import decimal
 import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -47,6 +48,10 @@ TAX_RATE = _measure(5, 2)
 METER = _measure(18, 3)
 TOTAL_MONEY = _measure(18, 2)
 TEMPERATURE = _measure(5, 1)
+
+_CENT, _MONEY_CONTEXT = MONEY.quantum, MONEY.context
+_MILLILITRE, _VOLUME_CONTEXT = VOLUME.quantum, VOLUME.context
+_UNIT_PRICE, _UNIT_PRICE_CONTEXT = UNIT_PRICE.quantum, UNIT_PRICE.context
 
 
 class Fault(Exception):
@@ -93,25 +98,50 @@ def refuse_nul(text: str | None, name: str) -> None:
         raise Fault(INVALID, f"{name}: holds a NUL character")
 
 
-def check_entry(entry: contract.LedgerEntry) -> contract.LedgerEntry:
-    """Fit an entry's numbers to the ledger's columns. Fault if one does not."""
-    entry.amount = fit(entry.amount, MONEY, "amount")
-    if entry.volume is not None:
-        entry.volume = fit(entry.volume, VOLUME, "volume")
-    if entry.unit_price is not None:
-        entry.unit_price = fit(entry.unit_price, UNIT_PRICE, "unit_price")
+def check_entry(entry: contract.LedgerEntry) -> None:
+    """Fit an entry's numbers to the ledger's columns. Fault if one does not.
+
+    Says of a good entry only that it is good, since nearly all are and this runs for each;
+    `_explain_entry` looks again, number by number, when something is wrong.
+    """
+    amount, volume, unit_price = entry.amount, entry.volume, entry.unit_price
+    try:
+        entry.amount = amount.quantize(_CENT, None, _MONEY_CONTEXT)
+        finite = amount == amount  # NaN alone passes quantize() and differs from itself
+        if volume is not None:
+            entry.volume = volume.quantize(_MILLILITRE, None, _VOLUME_CONTEXT)
+            finite = finite and volume == volume
+        if unit_price is not None:
+            entry.unit_price = unit_price.quantize(_UNIT_PRICE, None, _UNIT_PRICE_CONTEXT)
+            finite = finite and unit_price == unit_price
+    except ArithmeticError:
+        finite = False
+    if not finite:
+        _explain_entry(entry)
+    if entry.tax_rate is not None:
+        entry.tax_rate = _tax_rate(entry.tax_rate)
     if entry.totalizer is not None:
         entry.totalizer = fit(entry.totalizer, METER, "totalizer")
     if entry.volume_15c is not None:
         # Controllers write 0 where they do not know (the contract says so too).
         entry.volume_15c = fit(entry.volume_15c, VOLUME, "volume_15c") or None
-    if entry.tax_rate is not None:
-        entry.tax_rate = fit(entry.tax_rate, TAX_RATE, "tax_rate")
-        if not 0 <= entry.tax_rate <= 100:
-            raise Fault(INVALID, f"tax_rate: {entry.tax_rate} is not between 0 and 100")
     if "\x00" in entry.product:
         refuse_nul(entry.product, "product")
-    return entry
+
+
+def _explain_entry(entry: contract.LedgerEntry) -> None:
+    """Raise the Fault that `check_entry` came upon."""
+    fit_fields(entry, {"amount": MONEY, "volume": VOLUME, "unit_price": UNIT_PRICE})
+    raise AssertionError("a number that fits was refused")
+
+
+@lru_cache(maxsize=1_000)
+def _tax_rate(tax_rate: Decimal) -> Decimal:
+    """Fit a tax rate; a fleet has a handful of them."""
+    fitted = fit(tax_rate, TAX_RATE, "tax_rate")
+    if not 0 <= fitted <= 100:
+        raise Fault(INVALID, f"tax_rate: {tax_rate} is not between 0 and 100")
+    return fitted
 
 
 _DIP_MEASURES = {"volume": METER, "water": METER, "temperature": TEMPERATURE}

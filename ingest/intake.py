@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING
 
 from ingest import decode, topics
-from ingest.batch import Batch, Event, rejection
+from ingest.batch import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
 from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
@@ -39,45 +38,49 @@ class Intake:
         self._sites = sites
         self._live = live
         self._table = topics.TopicTable()
-        self._latest = datetime.datetime.now(datetime.UTC) + CLOCK_AHEAD_MAX
 
     def take(self, batch: Batch, received_at: float, messages: Sequence[Message]) -> int:
         """Add messages to the batch until it is full. Returns how many were taken, at least one.
 
         Live states go to the live writer. `received_at` is `time.perf_counter()` seconds.
         """
-        self._latest = datetime.datetime.now(datetime.UTC) + CLOCK_AHEAD_MAX
-        taken = 0
-        for message in messages:
-            self._take_one(batch, message)
+        self._date(batch)
+        route_of = self._table.route
+        sites = self._sites.by_code
+        taken = size = 0
+        for topic, payload, packet_id in messages:
+            route = route_of(topic)
             taken += 1
-            if batch.is_full:
+            size += len(payload)
+            site = sites.get(route.site_code)
+            if packet_id:
+                ids = batch.live_packet_ids if route.lane in _LIVE_LANES else batch.packet_ids
+                ids.append(packet_id)
+            if route.problem or len(payload) > PAYLOAD_BYTES_MAX:
+                self._reject_unread(batch, route, payload)
+            elif route.lane in topics.OUTGOING:
+                continue  # the console's own words come back to it
+            elif site is None:
+                batch.strangers.append((route, payload))
+            else:
+                self._decode(batch, route, site, payload)
+                if len(batch.lines) >= BATCH_ENTRIES_MAX:
+                    break
+            if batch.bytes + size >= BATCH_BYTES_MAX:
                 break
+        batch.messages += taken
+        batch.bytes += size
         batch.receipts.append((received_at, taken))
         return taken
 
-    def _take_one(self, batch: Batch, message: Message) -> None:
-        topic, payload, packet_id = message
-        route = self._table.route(topic)
-        lane = route.lane
-        batch.messages += 1
-        batch.bytes += len(payload)
-        if packet_id:
-            ids = batch.live_packet_ids if lane in _LIVE_LANES else batch.packet_ids
-            ids.append(packet_id)
-        if lane in topics.OUTGOING and not route.problem:
-            return  # the console's own words come back to it
-        if route.problem or len(payload) > PAYLOAD_BYTES_MAX:
-            self._reject_unread(batch, route, payload)
-            return
-        site = self._sites.by_code.get(route.site_code)
-        if site is None:
-            batch.strangers.append((route, payload))
-        else:
-            self._decode(batch, route, site, payload)
+    def _date(self, batch: Batch) -> None:
+        """Work with the batch's time of receipt."""
+        self._received_at = str(batch.received_at)
+        self._latest = batch.received_at + CLOCK_AHEAD_MAX
 
     def settle_strangers(self, batch: Batch) -> None:
         """Take the messages whose sites are known by now, and reject the others."""
+        self._date(batch)
         strangers, batch.strangers = batch.strangers, []
         for route, payload in strangers:
             site = self._sites.by_code.get(route.site_code)
@@ -118,11 +121,13 @@ class Intake:
         self._live.heard(site.id)
         try:
             if lane == topics.LEDGER:
-                if decode.is_array(payload):
-                    self._decode_array(batch, route, site, payload)
-                else:
+                if payload[:1] == b"{":
                     entry = decode.decode_entry(payload)
                     self._stage(batch, route, site, entry, payload, None)
+                elif decode.is_array(payload):
+                    self._decode_array(batch, route, site, payload)
+                else:
+                    decode.decode_entry(payload)
             elif lane == topics.PUMPS:
                 self._live.pump(site.id, route.device, decode.decode_pump(payload))
             elif lane == topics.TANKS:
@@ -164,7 +169,9 @@ class Intake:
         item_index: int | None,
     ) -> None:
         flags = entry_flags(entry, site, self._latest)
-        batch.lines.append(entry_line(len(batch.lines), site.id, entry, flags))
-        batch.origins.append((route, site.id, raw, item_index, entry))
+        batch.lines.append(entry_line(site.id, entry, flags, self._received_at))
+        batch.origins.append((route, site, raw, item_index, flags, entry))
         batch.days.add((site.id, entry.fiscal_day))
         batch.occurred_at.append(entry.occurred_at.timestamp())
+        if entry.totalizer is not None:
+            batch.metered_sites.add(site.id)

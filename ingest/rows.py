@@ -1,13 +1,15 @@
 """A ledger entry as one line of COPY's text format, and what looks wrong about it.
 
 The line is built by hand because it is the worker's hottest code: one f-string costs a third of
-what an adapter for each column does. The order is that of `sql/copy_entries.sql`.
+what an adapter for each column does. The order is that of
+`sql/copy_entries.sql` and `sql/copy_staged.sql`.
 """
 
 from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from ingest.contract import LedgerEntry
 from ingest.sites import SiteConfig
@@ -34,7 +36,7 @@ def entry_flags(entry: LedgerEntry, site: SiteConfig, latest: datetime.datetime)
     """Return what looks wrong about an entry, as `EntryFlag` bits.
 
     `latest` is the latest time that is not the future. The totalizer is judged where the ledger
-    is at hand (`sql/insert_entries.sql`).
+    is at hand (`ingest.store`).
     """
     flags = 0
     volume = entry.volume
@@ -59,8 +61,18 @@ def entry_flags(entry: LedgerEntry, site: SiteConfig, latest: datetime.datetime)
     return flags
 
 
-def entry_line(n: int, site_id: int, entry: LedgerEntry, flags: int) -> str:
+@lru_cache(maxsize=10_000)
+def _day_text(fiscal_day: datetime.date) -> str:
+    return fiscal_day.isoformat()
+
+
+def entry_line(site_id: int, entry: LedgerEntry, flags: int, received_at: str) -> str:
     """Return the entry as a line for COPY, ending with a newline."""
+    occurred_at = entry.occurred_at
+    if occurred_at.tzinfo is datetime.UTC:
+        at = f"{occurred_at.replace(tzinfo=None).isoformat()}Z"  # half the cost of an offset
+    else:
+        at = occurred_at.isoformat()
     product = entry.product
     if "\\" in product or not product.isprintable():
         product = product.translate(_ESCAPES)
@@ -74,8 +86,8 @@ def entry_line(n: int, site_id: int, entry: LedgerEntry, flags: int) -> str:
     transaction = entry.device_transaction
     totalizer = entry.totalizer
     return (
-        f"{n}\t{site_id}\t{entry.fiscal_day}\t{entry.sequence}\t{KIND_CODES[entry.kind]}\t{flags}\t"
-        f"{entry.occurred_at}\t{product}\t{entry.amount}\t"
+        f"{site_id}\t{_day_text(entry.fiscal_day)}\t{entry.sequence}\t{KIND_CODES[entry.kind]}\t{flags}\t"
+        f"{at}\t{received_at}\t{product}\t{entry.amount}\t"
         f"{_NULL if volume is None else volume}\t"
         f"{_NULL if volume_15c is None else volume_15c}\t"
         f"{_NULL if unit_price is None else unit_price}\t"

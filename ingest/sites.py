@@ -23,6 +23,7 @@ class SiteConfig(NamedTuple):
     """What the worker needs of a site."""
 
     id: int
+    timezone: str
     products: frozenset[str]
     fuelling_points: frozenset[int]
 
@@ -61,5 +62,5 @@ def _by_code(rows: list[Any]) -> list[tuple[str, Any]]:
 
 
 def _config(row: Any) -> SiteConfig:
-    site_id, _, products, fuelling_points = row
-    return SiteConfig(site_id, frozenset(products), frozenset(fuelling_points))
+    site_id, _, timezone, products, fuelling_points = row
+    return SiteConfig(site_id, timezone, frozenset(products), frozenset(fuelling_points))

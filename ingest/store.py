@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +19,10 @@ from psycopg.types.json import Jsonb
 from ingest import contract
 from ingest.batch import Rejection, rejection
 from ingest.decode import INVALID
+from ingest.rows import entry_line
 from ingest.sql import load
-from ledger.models.entry import TURNOVER_KINDS, EntryFlag, Kind
+from ingest.totals import Additions, DayAdditions
+from ledger.models.entry import EntryFlag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +30,15 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from ingest.batch import Batch, Event
+    from ingest.contract import LedgerEntry
 
 _COPY_ENTRIES = load("copy_entries")
+_COPY_STAGED = load("copy_staged")
+_INSERT_STAGED = load("insert_staged")
+_CLASSIFY_STAGED = load("classify_staged")
 _LOCK_DAYS = load("lock_days")
 _MAKE_DAYS = load("make_days")
-_INSERT_ENTRIES = load("insert_entries")
-_CLASSIFY_ENTRIES = load("classify_entries")
+_NOZZLE_METERS = load("nozzle_meters")
 _QUARANTINE = load("quarantine")
 _DAY_OPENED = load("day_opened")
 _DAY_CLOSED = load("day_closed")
@@ -40,11 +46,8 @@ _DELIVERY = load("delivery")
 _ALARM = load("alarm")
 _STATUS = load("status")
 
-_INSERT_PARAMETERS = {
-    "refund": Kind.REFUND.value,
-    "turnover": [kind.value for kind in TURNOVER_KINDS],
-    "totalizer_jump": EntryFlag.TOTALIZER_JUMP.value,
-}
+#: Meters count in hundredths of a litre.
+METER_TOLERANCE = Decimal("0.010")
 
 #: Errors that the data itself caused: storing the same again would fail again.
 DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
@@ -64,50 +67,55 @@ class Outcome:
 
 @dataclasses.dataclass(slots=True)
 class _Day:
-    """What the lock on a fiscal day's row showed."""
+    """A fiscal day as its locked row showed it, and as this transaction goes on with it."""
 
     sealed: bool
+    count: int
+    highest: int
     opening_digest: bytes | None
     closing_digest: bytes | None
+    #: What the entries being stored add to it.
+    additions: DayAdditions | None = None
 
 
 _Days = dict[tuple[int, datetime.date], _Day]
+#: (site, fiscal day, fuelling point, nozzle) to where its meter stood after the newest entry.
+_Meters = dict[tuple[int, datetime.date, int, int], Decimal | None]
 
 
-async def store(
-    connection: AsyncConnection[Any], batch: Batch, received_at: datetime.datetime
-) -> Outcome:
+async def store(connection: AsyncConnection[Any], batch: Batch) -> Outcome:
     """Store a batch in one transaction. psycopg errors pass through, with nothing stored.
 
     An entry or event that PostgreSQL itself refuses costs only itself: the batch is then stored
     again with a savepoint around ever smaller parts, and what is left over is quarantined.
     """
     try:
-        return await _Transaction(connection, batch, received_at).run()
+        return await _Transaction(connection, batch).run()
     except DATA_ERRORS:
-        return await _CarefulTransaction(connection, batch, received_at).run()
+        return await _CarefulTransaction(connection, batch).run()
 
 
 class _Transaction:
     """The plain way: everything at once."""
 
-    def __init__(
-        self, connection: AsyncConnection[Any], batch: Batch, received_at: datetime.datetime
-    ) -> None:
+    def __init__(self, connection: AsyncConnection[Any], batch: Batch) -> None:
         self.connection = connection
         self.batch = batch
-        self.received_at = received_at
+        self.received_at = batch.received_at
         self.outcome = Outcome()
         # A copy: a transaction that fails must leave the batch as it was.
         self.rejections = {
             digest: dataclasses.replace(rejected) for digest, rejected in batch.rejections.items()
         }
         self.days: _Days = {}
+        self.meters: _Meters = {}
 
     async def run(self) -> Outcome:
         async with self.connection.transaction():
             if self.batch.days:
                 self.days = await self.lock_days()
+            if self.batch.metered_sites:
+                self.meters = await self.read_meters()
             if self.batch.lines:
                 await self.store_entries(range(len(self.batch.lines)))
             for event in self.batch.events:
@@ -126,28 +134,85 @@ class _Transaction:
         if len(rows) < len(wanted):
             await self.connection.execute(_MAKE_DAYS, parameters)
             rows = await self._fetch_all(_LOCK_DAYS, parameters)
-        return {
-            (site_id, fiscal_day): _Day(sealed, opening, closing)
-            for site_id, fiscal_day, sealed, opening, closing in rows
-        }
+        return {(site_id, fiscal_day): _Day(*columns) for site_id, fiscal_day, *columns in rows}
+
+    async def read_meters(self) -> _Meters:
+        rows = await self._fetch_all(_NOZZLE_METERS, {"site_ids": list(self.batch.metered_sites)})
+        return {tuple(key): totalizer for *key, totalizer in rows}
 
     async def store_entries(self, places: Sequence[int]) -> None:
-        """Store the entries at these places of the batch."""
-        lines = self.batch.lines
-        data = "".join([lines[place] for place in places])
-        async with self.connection.cursor() as cursor:
-            async with cursor.copy(_COPY_ENTRIES) as copy:
-                await copy.write(data)
-            await cursor.execute(
-                _INSERT_ENTRIES, {**_INSERT_PARAMETERS, "received_at": self.received_at}
-            )
-            row = await cursor.fetchone()
-            assert row is not None
-            stored: int = row[0]
-            self.outcome.stored += stored
-            if stored < len(places):
-                await cursor.execute(_CLASSIFY_ENTRIES)
-                self._sort_out(await cursor.fetchall(), stored)
+        """Store the entries at these places of the batch, and what they add to the totals.
+
+        An entry above its day's highest sequence cannot be there yet, since the day is locked:
+        it is copied straight into the ledger. Of the others PostgreSQL finds out what they are.
+        """
+        additions = Additions()
+        fresh: list[str] = []
+        doubtful: list[int] = []
+        for place in places:
+            _, site, _, _, flags, entry = self.batch.origins[place]
+            day = self.days[site.id, entry.fiscal_day]
+            if day.sealed or entry.sequence <= day.highest:
+                doubtful.append(place)
+                continue
+            line = self.batch.lines[place]
+            if self.batch.metered_sites and self._jumps(site.id, day, entry):
+                flags |= EntryFlag.TOTALIZER_JUMP
+                line = entry_line(site.id, entry, int(flags), str(self.received_at))
+            day.count += 1
+            day.highest = entry.sequence
+            fresh.append(line)
+            if day.additions is None:
+                day.additions = additions.of(site, entry.fiscal_day)
+            day.additions.add(entry, self.batch.occurred_at[place])
+        if fresh:
+            await self._copy(_COPY_ENTRIES, fresh)
+            self.outcome.stored += len(fresh)
+        if doubtful:
+            await self._store_doubtful(doubtful, additions)
+        if additions.days:
+            await additions.write(self.connection, self.received_at)
+            for day in self.days.values():
+                day.additions = None
+
+    def _jumps(self, site_id: int, day: _Day, entry: LedgerEntry) -> bool:
+        """Tell whether the nozzle's meter moved by something else than the volume sold.
+
+        It is judged only where the sale before it on the nozzle is certain: the day has no gap
+        so far, and this entry continues it without one.
+        """
+        if entry.fuelling_point is None or entry.nozzle is None:
+            return False
+        key = (site_id, entry.fiscal_day, entry.fuelling_point, entry.nozzle)
+        before = self.meters.get(key)
+        self.meters[key] = entry.totalizer
+        follows = day.count == day.highest == entry.sequence - 1
+        if not follows or before is None or entry.totalizer is None or entry.kind == "refund":
+            return False
+        moved = entry.totalizer - before
+        return abs(moved - (entry.volume or 0)) > METER_TOLERANCE
+
+    async def _copy(self, statement: str, lines: list[str]) -> None:
+        async with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+            await copy.write("".join(lines))
+
+    async def _store_doubtful(self, places: list[int], additions: Additions) -> None:
+        """Insert those of the entries whose key is free, and find out what the others are."""
+        await self._copy(_COPY_STAGED, [f"{place}\t{self.batch.lines[place]}" for place in places])
+        by_key: dict[tuple[int, datetime.date, int], int] = {}
+        for place in places:
+            _, site, _, _, _, entry = self.batch.origins[place]
+            by_key.setdefault((site.id, entry.fiscal_day, entry.sequence), place)
+        inserted = await self._fetch_all(_INSERT_STAGED, {})
+        for key in inserted:
+            _, site, _, _, _, entry = self.batch.origins[by_key[key]]
+            day = self.days[site.id, entry.fiscal_day]
+            day.count += 1
+            day.highest = max(day.highest, entry.sequence)
+            additions.of(site, entry.fiscal_day).add(entry, entry.occurred_at.timestamp())
+        self.outcome.stored += len(inserted)
+        if len(inserted) < len(places):
+            self._sort_out(await self._fetch_all(_CLASSIFY_STAGED, {}), len(inserted))
 
     def _sort_out(self, verdicts: list[tuple[int, str]], stored: int) -> None:
         held = 0
@@ -165,8 +230,8 @@ class _Transaction:
         self.outcome.duplicates += held - stored
 
     def reject_entry(self, place: int, reason: str, detail: str) -> None:
-        route, site_id, raw, item_index, entry = self.batch.origins[place]
-        rejected = rejection(route, reason, detail, raw, site_id=site_id, item_index=item_index)
+        route, site, raw, item_index, _, entry = self.batch.origins[place]
+        rejected = rejection(route, reason, detail, raw, site_id=site.id, item_index=item_index)
         rejected.fiscal_day = entry.fiscal_day
         rejected.sequence = entry.sequence
         self.reject(rejected)
@@ -260,13 +325,16 @@ class _CarefulTransaction(_Transaction):
     """The careful way, after the plain one failed: halve until the culprit stands alone."""
 
     async def store_entries(self, places: Sequence[int]) -> None:
-        before = dataclasses.replace(self.outcome)
+        outcome = dataclasses.replace(self.outcome)
+        days = {key: dataclasses.replace(day) for key, day in self.days.items()}
+        meters = dict(self.meters)
         try:
             async with self.connection.transaction():
                 await super().store_entries(places)
                 await self.connection.execute("TRUNCATE stage_entry")
         except DATA_ERRORS as error:
-            self.outcome = before
+            # As if it had not been tried: the database forgot it too.
+            self.outcome, self.days, self.meters = outcome, days, meters
             if len(places) == 1:
                 self.reject_entry(places[0], INVALID, _why(error))
                 return

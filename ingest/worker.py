@@ -292,11 +292,10 @@ class _Session:
 
     async def _commit(self, batch: Batch) -> None:
         """Store a batch, however often the database has to be asked."""
-        received_at = datetime.datetime.now(datetime.UTC)
         backoff = Backoff()
         while True:
             try:
-                outcome = await self._store(batch, received_at)
+                outcome = await self._store(batch)
                 break
             except _PASSING as error:
                 logger.warning("database: %s; the batch is kept and tried again", error)
@@ -306,7 +305,7 @@ class _Session:
             self.changed_sites |= {site_id for site_id, _ in batch.days}
             self.changed_sites |= {event.site_id for event in batch.events}
 
-    async def _store(self, batch: Batch, received_at: datetime.datetime) -> Outcome | None:
+    async def _store(self, batch: Batch) -> Outcome | None:
         """Store a batch; None when it held nothing but live states."""
         if not batch.strangers and not batch.has_anything_to_store:
             return None
@@ -317,7 +316,7 @@ class _Session:
                 )
                 self.intake.settle_strangers(batch)
             await self._make_months(connection, batch)
-            return await store(connection, batch, received_at)
+            return await store(connection, batch)
 
     async def _make_months(self, connection: AsyncConnection[Any], batch: Batch) -> None:
         """Make the partitions that the batch needs, before its transaction takes any lock."""

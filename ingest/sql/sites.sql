@@ -2,6 +2,7 @@
 SELECT
     s.id,
     s.code,
+    s.timezone,
     ARRAY(SELECT p.code FROM product p WHERE p.site_id = s.id),
     ARRAY(SELECT f.number FROM fuelling_point f WHERE f.site_id = s.id)
 FROM site s

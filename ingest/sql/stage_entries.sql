@@ -1,6 +1,6 @@
--- COPY knows no ON CONFLICT, so a batch is copied into a table of the connection's own and
--- inserted from there. It is made once a connection and empties itself with each commit.
--- `n` is the entry's place in the batch.
+-- COPY knows no ON CONFLICT, so entries that may be there already are copied into a table of the
+-- connection's own and inserted from there. It is made once a connection and empties itself with
+-- each commit. `n` is the entry's place in the batch.
 CREATE TEMPORARY TABLE IF NOT EXISTS stage_entry (
     n integer NOT NULL,
     site_id smallint NOT NULL,
@@ -9,6 +9,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage_entry (
     kind smallint NOT NULL,
     flags smallint NOT NULL,
     occurred_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
     product varchar(32) NOT NULL,
     amount numeric(12, 2) NOT NULL,
     volume numeric(12, 3),

@@ -70,10 +70,8 @@ def copy_only(rig: Rig, count: int) -> Run:
     lines = []
     for index in range(count):
         decoded = decode_entry(json.dumps(entry(index)).encode())
-        line = entry_line(0, first_site + index % SITES, decoded, 0)
-        lines.append(line.partition("\t")[2].rstrip("\n") + "\tnow\n")
-    columns = load("copy_entries").partition("(")[2].partition(")")[0].replace("n, ", "", 1)
-    statement = f"COPY entry ({columns}, received_at) FROM STDIN"
+        lines.append(entry_line(first_site + index % SITES, decoded, 0, "now"))
+    statement = load("copy_entries")
     cpu_began, began = time.process_time(), time.perf_counter()
     for start in range(0, count, BATCH_ENTRIES_MAX):
         with rig.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[call-overload]

@@ -1,6 +1,6 @@
--- What became of each staged entry, asked only when some were not inserted: `held` when the
--- ledger holds the same (the one just inserted, or the one it repeats), `conflict` when it holds
--- another under that key, `sealed` when it holds none because the day is sealed.
+-- What became of each staged entry: `held` when the ledger holds the same (the one just inserted,
+-- or the one it repeats), `conflict` when it holds another under that key, `sealed` when it holds
+-- none because the day is sealed.
 -- LATERAL with LIMIT keeps the planner from reading the whole ledger for a hash join.
 SELECT
     s.n,

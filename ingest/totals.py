@@ -1,0 +1,169 @@
+"""What a batch's new entries add to the totals, summed up here so that PostgreSQL adds once a row.
+
+The sums go into the same transaction as the entries they are made of. Amounts and litres are
+`Decimal`; nothing is rounded but each entry's tax, half away from zero to 2 places.
+"""
+
+from __future__ import annotations
+
+import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ingest.rows import KIND_CODES
+from ingest.sql import load
+from ledger.models.entry import TURNOVER_KINDS, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg import AsyncConnection
+
+    from ingest.contract import LedgerEntry
+    from ingest.sites import SiteConfig
+
+_ADD_TOTALS = load("add_totals")
+_TURNOVER = frozenset(Kind(kind).name.lower() for kind in TURNOVER_KINDS)
+_CENT = Decimal("0.01")
+_ZERO = Decimal(0)
+#: Time zones change their offset by quarters of an hour, so the hour is the same all through one.
+_QUARTER_S = 900
+
+
+@lru_cache(maxsize=65_536)
+def _hour(timezone: str, quarter: int) -> int:
+    """Return the hour of the day on the clocks of a time zone."""
+    return datetime.datetime.fromtimestamp(quarter * _QUARTER_S, ZoneInfo(timezone)).hour
+
+
+def tax_of(amount: Decimal, tax_rate: Decimal) -> Decimal:
+    """Return the tax within a gross amount; `tax_rate` is per cent."""
+    return (amount * tax_rate / (100 + tax_rate)).quantize(_CENT, ROUND_HALF_UP)
+
+
+class DayAdditions:
+    """Sums over the new entries of one fiscal day.
+
+    They are kept by product, kind and quarter of an hour: what `day_total` and `hour_total` are
+    both made of, so that an entry is added once.
+    """
+
+    def __init__(self, timezone: str) -> None:
+        self._timezone = timezone
+        self.count = 0
+        self.highest = 0
+        self.newest: datetime.datetime | None = None
+        #: (product, kind, quarter) to count, volume, amount and tax.
+        self._sums: dict[tuple[str, str, int], list[Any]] = {}
+        #: (fuelling point, nozzle) to its entry of the highest sequence.
+        self.nozzles: dict[tuple[int, int], LedgerEntry] = {}
+
+    def add(self, entry: LedgerEntry, occurred_at_s: float) -> None:
+        """Add a new entry; `occurred_at_s` is its time as seconds since 1970."""
+        amount = entry.amount
+        volume = entry.volume or _ZERO
+        tax_rate = entry.tax_rate
+        tax = tax_of(amount, tax_rate) if tax_rate else _ZERO
+        sequence = entry.sequence
+        self.count += 1
+        if sequence > self.highest:
+            self.highest = sequence
+        if self.newest is None or entry.occurred_at > self.newest:
+            self.newest = entry.occurred_at
+        key = (entry.product, entry.kind, int(occurred_at_s // _QUARTER_S))
+        sums = self._sums.get(key)
+        if sums is None:
+            self._sums[key] = [1, volume, amount, tax]
+        else:
+            sums[0] += 1
+            sums[1] += volume
+            sums[2] += amount
+            sums[3] += tax
+        nozzle = entry.nozzle
+        if nozzle is not None and entry.fuelling_point is not None:
+            known = self.nozzles.get((entry.fuelling_point, nozzle))
+            if known is None or known.sequence < sequence:
+                self.nozzles[entry.fuelling_point, nozzle] = entry
+
+    def by_product(self) -> dict[tuple[str, str], list[Any]]:
+        """Return count, volume, amount and tax by product and kind."""
+        return _regroup(self._sums, lambda key: key[:2])
+
+    def by_hour(self) -> dict[tuple[int], list[Any]]:
+        """Return the turnover's count, volume and amount by hour of the site's own clock."""
+        turnover = {key: sums[:3] for key, sums in self._sums.items() if key[1] in _TURNOVER}
+        return _regroup(turnover, lambda key: (_hour(self._timezone, key[2]),))
+
+
+def _regroup(sums: dict[Any, list[Any]], by: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    grouped: dict[Any, list[Any]] = {}
+    for key, values in sums.items():
+        known = grouped.get(by(key))
+        grouped[by(key)] = (
+            values if known is None else [a + b for a, b in zip(known, values, strict=True)]
+        )
+    return grouped
+
+
+class Additions:
+    """Sums over new entries, by fiscal day."""
+
+    def __init__(self) -> None:
+        self.days: dict[tuple[int, datetime.date], DayAdditions] = {}
+
+    def of(self, site: SiteConfig, fiscal_day: datetime.date) -> DayAdditions:
+        """Return the sums of a site's day."""
+        key = (site.id, fiscal_day)
+        day = self.days.get(key)
+        if day is None:
+            day = self.days[key] = DayAdditions(site.timezone)
+        return day
+
+    async def write(self, connection: AsyncConnection[Any], received_at: datetime.datetime) -> None:
+        """Add the sums in the connection's transaction; it holds the days' rows already."""
+        days = [(*key, day.count, day.highest, day.newest) for key, day in self.days.items()]
+        totals = [
+            (*key, product, KIND_CODES[kind], *sums)
+            for key, day in self.days.items()
+            for (product, kind), sums in day.by_product().items()
+        ]
+        hours = [
+            (*key, *hour, *sums)
+            for key, day in self.days.items()
+            for hour, sums in day.by_hour().items()
+        ]
+        nozzles: dict[tuple[int, int, int], LedgerEntry] = {}
+        for (site_id, _), day in sorted(self.days.items(), key=lambda item: item[0]):
+            nozzles |= {(site_id, *nozzle): entry for nozzle, entry in day.nozzles.items()}
+        await connection.execute(
+            _ADD_TOTALS,
+            {
+                "received_at": received_at,
+                "days": _rows(days),
+                "totals": _rows(totals),
+                "hours": _rows(hours),
+                "nozzles": _rows([_nozzle_row(key, entry) for key, entry in nozzles.items()]),
+            },
+        )
+
+
+def _nozzle_row(key: tuple[int, int, int], entry: LedgerEntry) -> tuple[Any, ...]:
+    return (
+        *key,
+        entry.fiscal_day,
+        entry.sequence,
+        entry.occurred_at,
+        entry.product,
+        entry.volume,
+        entry.amount,
+        entry.totalizer,
+    )
+
+
+def _rows(rows: list[tuple[Any, ...]]) -> str:
+    """Return rows as JSON; decimals become strings, which PostgreSQL reads exactly."""
+    return msgspec.json.encode(rows).decode()
