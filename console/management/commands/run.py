@@ -39,7 +39,7 @@ from console.embedded.supervisor import STOP_SIGNALS, NotReadyError, Service, Su
 FIRST_ANSWER_SECONDS = 60.0
 #: How much livelier than a real forecourt the simulated ones are: a visitor has little time.
 SIMULATED_SPEED = 5.0
-CANNOT_START = 2
+FAILED, CANNOT_START = 1, 2
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -71,21 +71,25 @@ class Command(BaseCommand):
     def handle(self, *, sites: int, speed: float, **options: Any) -> None:
         """Claim, start, supervise, stop."""
         began = time.monotonic()
+        failure = ""
         _interrupt_when_told_to_stop()
         try:
             with contextlib.ExitStack() as stack:
                 try:
-                    _run(stack, sites=sites, speed=speed, began=began)
+                    failure = _run(stack, sites=sites, speed=speed, began=began)
                 finally:
                     _ignore_signals()  # nothing may interrupt the stop that follows
         except (ClaimError, PostgresNotStartedError) as error:
             _give_up(str(error), CANNOT_START)
         except KeyboardInterrupt:
             pass
+        if failure:
+            _give_up(failure, FAILED)
         _console.print("Stopped.")
 
 
-def _run(stack: contextlib.ExitStack, *, sites: int, speed: float, began: float) -> None:
+def _run(stack: contextlib.ExitStack, *, sites: int, speed: float, began: float) -> str:
+    """Run everything until a stop; return what caused it, empty if a person did."""
     stack.enter_context(claimed_folder(settings.VAR_DIR, mqtt_port=settings.MQTT_PORT))
     if settings.MQTT_IS_EMBEDDED:
         require_free_port(settings.MQTT_PORT, variable="MQTT_PORT", purpose="MQTT")
@@ -113,9 +117,7 @@ def _run(stack: contextlib.ExitStack, *, sites: int, speed: float, began: float)
             announce=announce, watched={"the embedded PostgreSQL": server} if server else {}
         )
     )
-    if supervisor.failure:
-        stack.close()
-        _give_up(supervisor.failure, 1)
+    return supervisor.failure
 
 
 @contextlib.contextmanager
