@@ -35,22 +35,34 @@ ROUND_THE_CLOCK = (
     18, 15, 14, 16, 24, 34, 42, 46, 44, 40, 38, 40, 42, 40, 40, 44, 48, 48, 44, 40, 36, 32, 27, 22,
 )  # fmt: skip
 
+DRIVERS_PAY = (("card", 58), ("app", 13), ("cash", 15), ("fuel_card", 10), ("account", 4))
+HAULIERS_PAY = (("fuel_card", 72), ("card", 14), ("account", 10), ("cash", 4))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuelDemand:
+    """How often a fuel is taken, relative to the others, and how much of it typically."""
+
+    product: str
+    share: int
+    litres_typical: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSite:
     """A site and how it lives.
 
     `cut_over` is when its fiscal day changes, local time. `visits_per_day` counts customers,
-    `hour_weights` spreads them. `product_shares` says which fuel they take, relative to each
-    other, `litres_typical` how much. `dry_goods` are (product code, lowest, highest price).
+    `hour_weights` spreads them over the day. `payments` are (how, share), relative to each
+    other, `dry_goods` are (product code, lowest, highest price).
     """
 
     spec: SiteSpec
     cut_over: datetime.time
     visits_per_day: int
     hour_weights: tuple[int, ...]
-    product_shares: tuple[tuple[str, int], ...]
-    litres_typical: int
+    demand: tuple[FuelDemand, ...]
+    payments: tuple[tuple[str, int], ...]
     dry_goods: tuple[tuple[str, Decimal, Decimal], ...]
     tax_rate: Decimal
     reports_15c: bool
@@ -64,6 +76,8 @@ class _Fuel:
     price: str
     share: int
     tank_litres: int = 30_000
+    #: What a customer takes of it, where that is not what the site's customers take otherwise.
+    litres: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +209,7 @@ def _site(
     cut_over: str = "00:00",
     litres: int = 31,
     hours: tuple[int, ...] = COMMUTERS,
+    payments: tuple[tuple[str, int], ...] = DRIVERS_PAY,
     fuels: tuple[_Fuel, ...] = (),
     reports_15c: bool = True,
 ) -> DemoSite:
@@ -255,8 +270,11 @@ def _site(
         cut_over=datetime.time.fromisoformat(cut_over),
         visits_per_day=visits,
         hour_weights=hours,
-        product_shares=tuple((fuel.code, fuel.share) for fuel in fuels),
-        litres_typical=litres,
+        demand=tuple(
+            FuelDemand(product=fuel.code, share=fuel.share, litres_typical=fuel.litres or litres)
+            for fuel in fuels
+        ),
+        payments=payments,
         dry_goods=tuple((good, Decimal(low), Decimal(high)) for good, _, (low, high) in goods),
         tax_rate=tax_rate,
         reports_15c=reports_15c,
@@ -290,11 +308,11 @@ def _named_sites() -> tuple[DemoSite, ...]:
             "NL-ROTTERDAM", _NETHERLANDS, name="Rotterdam Maasvlakte truck stop",
             brand="Delta Energie", address="Europaweg 420", city="Rotterdam", postcode="3199 LD",
             latitude="51.9496", longitude="4.0530", points=8, visits=260, cut_over="06:00",
-            litres=120, hours=ROUND_THE_CLOCK,
+            litres=240, hours=ROUND_THE_CLOCK, payments=HAULIERS_PAY,
             fuels=(
-                _Fuel("B7", "Diesel B7", "diesel", "1.6890", 70, 80_000),
-                _Fuel("ADBLUE", "AdBlue", "adblue", "0.8990", 16, 30_000),
-                _Fuel("E10", "Euro 95 E10", "petrol", "1.9490", 14, 40_000),
+                _Fuel("B7", "Diesel B7", "diesel", "1.6890", 70, 90_000),
+                _Fuel("ADBLUE", "AdBlue", "adblue", "0.8990", 16, 20_000, 45),
+                _Fuel("E10", "Euro 95 E10", "petrol", "1.9490", 14, 30_000, 34),
             ),
         ),
         _site(

@@ -38,7 +38,7 @@ def test_each_is_a_whole_forecourt(site: DemoSite) -> None:
     for nozzle in spec.nozzles:
         assert nozzle.tank is not None
         assert tanks[nozzle.tank].product == nozzle.product
-    assert {code for code, _ in site.product_shares} == fuels
+    assert {demand.product for demand in site.demand} == fuels
     assert {code for code, *_ in site.dry_goods} == set(families) - fuels
     assert len(site.hour_weights) == 24
 
