@@ -357,6 +357,28 @@ class InOrder:
 
 
 @contextlib.asynccontextmanager
+async def opened(client: aiomqtt.Client) -> AsyncIterator[None]:
+    """Connect a client while the context is open. MqttError if that fails.
+
+    aiomqtt that is cancelled while it connects leaves its socket and a task behind, which fail
+    once the loop is closed. So the connecting is let come to its end, which its timeouts bound,
+    and is then undone.
+    """
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        await asyncio.wait((entering,))
+        if entering.exception() is None:
+            await client.__aexit__(None, None, None)
+        raise
+    try:
+        yield
+    finally:
+        await client.__aexit__(None, None, None)
+
+
+@contextlib.asynccontextmanager
 async def connected(
     address: BrokerAddress, *, client_id: str, subscriptions: Iterable[str]
 ) -> AsyncIterator[Link]:
@@ -371,7 +393,7 @@ async def connected(
         keepalive=KEEPALIVE_S,
         timeout=CONNECT_TIMEOUT_S,
     )
-    async with client:
+    async with opened(client):
         link = Link(client)
         # Beside the receiving and not before it: a session that slept sends all it kept first,
         # and the broker's answer stands behind that in the stream.

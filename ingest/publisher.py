@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 import aiomqtt
 
+from ingest.mqtt import opened
+
 if TYPE_CHECKING:
     from ingest.mqtt import BrokerAddress
     from ingest.publication import Publication
@@ -83,7 +85,8 @@ class Publisher:
         while True:
             await self._wanted.wait()
             try:
-                async with self._new_client() as client:
+                client = self._new_client()
+                async with opened(client):
                     self._say_connected()
                     pause_seconds = RECONNECT_SECONDS_FIRST
                     await self._use(client)

@@ -111,4 +111,5 @@ def sign_in(page: Page, user: User) -> None:
     page.get_by_label("Username").fill(user.username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).not_to_have_url("/sign-in/")
+    # Until it is loaded, scripts included, so that keys pressed from now on are heard.
+    page.wait_for_url(lambda url: "/sign-in/" not in url)

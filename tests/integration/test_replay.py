@@ -1,0 +1,143 @@
+"""Recorded transactions travel through the broker and a worker of its own process to the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import free_port
+from tests.integration.conftest import ROOT, Rig
+from tests.unit.test_replay_ccs import HEADER, LINES, PRODUCTS, STATIONS
+
+SITES_THAT_SOLD = "SELECT count(DISTINCT site_id) FROM entry"
+OPEN_OR_INCOMPLETE_DAYS = """
+SELECT count(*) FROM fiscal_day
+WHERE opened_at IS NULL OR closed_at IS NULL OR entry_count <> last_sequence
+"""
+#: Turnover of products that is not what the site declared, or was not declared at all.
+DISAGREEING_TOTALS = """
+WITH turnover AS (
+    SELECT site_id, fiscal_day, product, sum(count) AS count, sum(volume) AS volume,
+        sum(amount) AS amount
+    FROM day_total WHERE kind IN (1, 2) GROUP BY 1, 2, 3
+)
+SELECT count(*) FROM turnover FULL JOIN declared_total USING (site_id, fiscal_day, product)
+WHERE (turnover.count, turnover.volume, turnover.amount)
+    IS DISTINCT FROM (declared_total.count, declared_total.volume, declared_total.amount)
+"""
+#: The broker outlives a test: what others left retained there is not ours.
+QUARANTINED = "SELECT count(*) FROM quarantine WHERE topic LIKE 'forecourt/v1/CCS-%'"
+#: Every repeat of the second replay, entries and days, has been counted.
+DUPLICATES = "SELECT coalesce(sum(duplicates), 0)::integer FROM pulse"
+
+
+async def replay(rig: Rig, folder: Path, transactions: Path, *arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "manage.py"), "replay", str(transactions), "--as", "ccs",
+        "--products", str(folder / "products.csv"),
+        "--stations", str(folder / "gasstations.csv"),
+        "--mqtt-url", rig.broker.url, *arguments,
+        env=os.environ | {
+            "DATABASE_URL": rig.database_url,
+            "DJANGO_SETTINGS_MODULE": "console.settings",
+            "COLUMNS": "120",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+def assert_published(output: str, **figures: str) -> None:
+    cells = [[cell.strip() for cell in line.split("│")] for line in output.splitlines()]
+    found = {row[1]: row[2] for row in cells if len(row) == 4}
+    for name, figure in figures.items():
+        assert found[name.replace("_", " ")] == figure, output
+
+
+@pytest.fixture
+def small_set(tmp_path: Path) -> Path:
+    folder = tmp_path / "ccs"
+    folder.mkdir()
+    (folder / "transactions.csv").write_text(HEADER + LINES, encoding="utf-8")
+    (folder / "products.csv").write_text(PRODUCTS, encoding="utf-8")
+    (folder / "gasstations.csv").write_text(STATIONS, encoding="utf-8")
+    return folder
+
+
+async def test_a_replay_fills_the_ledger_and_a_second_changes_nothing(
+    embedded_rig: Rig, small_set: Path
+) -> None:
+    rig = embedded_rig
+    rig.start_worker()
+    code, output = await replay(rig, small_set, small_set / "transactions.csv")
+    assert code == 0, output
+    assert_published(
+        output, entries="6", sites="2", fiscal_days="2", total_over_all_currencies="1,194.83"
+    )
+    await rig.until("SELECT count(*) FROM entry", 6)
+    await rig.until("SELECT count(*) FROM fiscal_day WHERE closed_at IS NOT NULL", 2)
+    code, output = await replay(rig, small_set, small_set / "transactions.csv", "--speed", "1e9")
+    assert code == 0, output
+    await rig.until(f"SELECT ({DUPLICATES}) >= 6", answer=True)
+    await rig.until("SELECT (count(*), sum(amount))::text FROM entry", "(6,1194.83)")
+    await rig.until(OPEN_OR_INCOMPLETE_DAYS, 0)
+    await rig.until(DISAGREEING_TOTALS, 0)
+    await rig.until(QUARANTINED, 0)
+
+
+async def test_a_broken_line_publishes_nothing(embedded_rig: Rig, small_set: Path) -> None:
+    broken = small_set / "broken.csv"
+    broken.write_text(HEADER + LINES + "99,2012-08-24,10:00,1,1,404,2,1,1.00\n", encoding="utf-8")
+    code, output = await replay(embedded_rig, small_set, broken)
+    assert code == 1
+    assert "line 8: no product or station '404'" in output
+    await embedded_rig.until("SELECT count(*) FROM site", 0)
+
+
+async def test_a_missing_broker_is_a_clear_error(
+    embedded_rig: Rig, small_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = f"mqtt://127.0.0.1:{free_port()}"
+    code, output = await replay(
+        embedded_rig, small_set, small_set / "transactions.csv", "--mqtt-url", nowhere
+    )
+    assert code == 1
+    assert f"No broker answers at {nowhere.removeprefix('mqtt://')}" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.shared_data
+async def test_the_real_transactions_arrive_to_the_cent(
+    embedded_rig: Rig, shared_data: Path
+) -> None:
+    rig, folder = embedded_rig, shared_data / "ccs"
+    rig.start_worker()
+    for _ in range(2):
+        code, output = await replay(rig, folder, folder / "transactions_1k.csv")
+        assert code == 0, output
+        assert_published(
+            output,
+            entries="1,000",
+            sites="437",
+            fiscal_days="498",
+            total_over_all_currencies="425,576.16",
+        )
+    # The second replay is through once all of its entries were counted as repeats.
+    await rig.until(f"SELECT ({DUPLICATES}) >= 1000", answer=True, seconds=60)
+    await rig.until("SELECT count(*) FROM entry", 1000)
+    await rig.until("SELECT sum(amount)::text FROM entry", "425576.16")
+    await rig.until(SITES_THAT_SOLD, 437)
+    await rig.until("SELECT count(*) FROM site", 437)
+    await rig.until("SELECT count(*) FROM fiscal_day", 498)
+    await rig.until(OPEN_OR_INCOMPLETE_DAYS, 0)
+    await rig.until(DISAGREEING_TOTALS, 0)
+    await rig.until(QUARANTINED, 0)
+    await rig.until("SELECT count(*) FROM entry WHERE flags <> 0", 0)
