@@ -34,10 +34,17 @@ _EVENT_DECODERS: dict[str, Callable[[bytes], object]] = {
 class Intake:
     """Turns messages into what a batch stores."""
 
-    def __init__(self, sites: SiteRegistry, live: LiveStates) -> None:
+    def __init__(
+        self,
+        sites: SiteRegistry,
+        live: LiveStates,
+        share: topics.Share = topics.ALL_SITES,
+    ) -> None:
         self._sites = sites
         self._live = live
-        self._table = topics.TopicTable()
+        self._table = topics.TopicTable(share)
+        #: Messages since somebody last set it to 0, but for those that were passed by.
+        self.received = 0
 
     def take(self, batch: Batch, received_at: float, messages: Sequence[Message]) -> int:
         """Add messages to the batch until it is full. Returns how many were taken, at least one.
@@ -47,7 +54,7 @@ class Intake:
         self._date(batch)
         route_of = self._table.route
         sites = self._sites.by_code
-        taken = size = 0
+        taken = passed_by = size = 0
         for topic, payload, packet_id in messages:
             route = route_of(topic)
             taken += 1
@@ -56,10 +63,11 @@ class Intake:
             if packet_id:
                 ids = batch.live_packet_ids if route.lane in _LIVE_LANES else batch.packet_ids
                 ids.append(packet_id)
+            if route.lane in topics.PASSED_BY:
+                passed_by += 1
+                continue
             if route.problem or len(payload) > PAYLOAD_BYTES_MAX:
                 self._reject_unread(batch, route, payload)
-            elif route.lane in topics.OUTGOING:
-                continue  # the console's own words come back to it
             elif site is None:
                 batch.strangers.append((route, payload))
             else:
@@ -70,7 +78,9 @@ class Intake:
                 break
         batch.messages += taken
         batch.bytes += size
-        batch.receipts.append((received_at, taken))
+        if taken > passed_by:
+            batch.receipts.append((received_at, taken - passed_by))
+            self.received += taken - passed_by
         return taken
 
     def _date(self, batch: Batch) -> None:

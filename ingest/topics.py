@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 from ingest.contract import ROOT, SITE_CODE
@@ -13,8 +14,12 @@ ALARMS = "alarms"
 STATUS = "status"
 PUMPS = "pumps"
 TANKS = "tanks"
-#: What the console itself publishes; the worker hears it back and lets it pass.
+#: What the console itself publishes; the worker hears it back.
 OUTGOING = frozenset({"commands", "seals"})
+#: Stands for the lane of a topic that is in another worker's share.
+ELSEWHERE = "elsewhere"
+#: What a worker lets pass.
+PASSED_BY = OUTGOING | {ELSEWHERE}
 
 _PLAIN_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS, STATUS, *OUTGOING})
 _NUMBERED_LANES = frozenset({PUMPS, TANKS})
@@ -33,10 +38,45 @@ class Route(NamedTuple):
     problem: str
 
 
-class TopicTable:
-    """Routes by topic, remembered, because a fleet says the same topics all day."""
+class Share(NamedTuple):
+    """A worker's share of the sites: the `number`th of `of` shares, counted from 1."""
 
-    def __init__(self) -> None:
+    number: int = 1
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Read `K/N`. ValueError if it is none."""
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise ValueError(f"{text!r} is no share K/N, such as 1/2 and 2/2")
+        return cls(int(number), int(of))
+
+    @property
+    def suffix(self) -> str:
+        """What tells apart the names of workers that divide the sites."""
+        return "" if self.of == 1 else f"-{self.number}-of-{self.of}"
+
+    def has(self, route: Route) -> bool:
+        """Tell whether a topic is in the share. Each topic, the unknown included, is in just one.
+
+        All topics of a site are in the same, so no two workers write one site's days.
+        """
+        return zlib.crc32((route.site_code or route.topic).encode()) % self.of == self.number - 1
+
+
+#: The share of a worker that divides the sites with nobody.
+ALL_SITES = Share()
+
+
+class TopicTable:
+    """Routes by topic, remembered, because a fleet says the same topics all day.
+
+    A topic outside the share has the lane ELSEWHERE.
+    """
+
+    def __init__(self, share: Share = ALL_SITES) -> None:
+        self._share = share
         self._routes: dict[bytes, Route] = {}
 
     def route(self, topic: bytes) -> Route:
@@ -45,7 +85,10 @@ class TopicTable:
         if route is None:
             if len(self._routes) >= CACHE_TOPICS_MAX:
                 self._routes.clear()
-            route = self._routes[topic] = parse_topic(topic)
+            route = parse_topic(topic)
+            if not self._share.has(route):
+                route = route._replace(lane=ELSEWHERE, problem="")
+            self._routes[topic] = route
         return route
 
 
