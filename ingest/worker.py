@@ -340,43 +340,39 @@ class _Session:
             await asyncio.sleep(TICK_S)
             try:
                 await self._write_live()
-                await self._announce()
             except _PASSING as error:
                 logger.warning("database: %s; live states are kept and tried again", error)
 
     async def _write_live(self) -> None:
+        """Write the live states of a round, ring for all that changed, acknowledge."""
         live = self.live.next_round()
         packet_ids, self.live_packet_ids = self.live_packet_ids, []
+        changed, self.changed_sites = self.changed_sites | live.sites, set()
         self.meter.live += self.live.messages
         self.live.messages = 0
-        if live:
-            try:
+        try:
+            if live:
                 async with self.pool.connection() as connection:
                     self.meter.live_written += await write_round(
-                        connection, live, datetime.datetime.now(datetime.UTC)
+                        connection,
+                        live,
+                        datetime.datetime.now(datetime.UTC),
+                        _announcement(changed),
                     )
-            except _PASSING:
-                self.live.put_back(live)
-                self.live_packet_ids = packet_ids + self.live_packet_ids
-                raise
-            self.changed_sites |= live.sites
+            elif changed:
+                await self._announce(_announcement(changed))
+        except _PASSING:
+            self.live.put_back(live)
+            self.changed_sites |= changed
+            self.live_packet_ids = packet_ids + self.live_packet_ids
+            raise
         if self.link is not None:
             self.link.acknowledge(packet_ids)
 
-    async def _announce(self, *, pulse: bool = False) -> None:
+    async def _announce(self, announcement: str) -> None:
         """Ring the doorbell of the web processes; a lost ring heals with the next."""
-        changed, self.changed_sites = self.changed_sites, set()
-        if not changed and not pulse:
-            return
-        payload: dict[str, object] = {
-            "sites": sorted(changed) if len(changed) <= ANNOUNCED_SITES_MAX else None
-        }
-        if pulse:
-            payload["pulse"] = True
         async with self.pool.connection() as connection:
-            await connection.execute(
-                "SELECT pg_notify('ledger_changes', %s)", [json.dumps(payload)]
-            )
+            await connection.execute("SELECT pg_notify('ledger_changes', %s)", [announcement])
 
     async def _pulse(self) -> None:
         due = time.monotonic()
@@ -403,7 +399,7 @@ class _Session:
                 row=row,
                 backlog=backlog,
             )
-        await self._announce(pulse=True)
+        await self._announce(_announcement(set(), pulse=True))
 
     async def _housekeeping(self) -> None:
         while True:
@@ -417,6 +413,12 @@ class _Session:
     async def _keep_house(self, connection: AsyncConnection[Any]) -> None:
         await connection.execute("SELECT entry_partitions_ahead(%s)", [MONTHS_AHEAD])
         await prune_pulses(connection)
+
+
+def _announcement(changed: set[int], *, pulse: bool = False) -> str:
+    """Say which sites changed, and whether a pulse was stored."""
+    sites = sorted(changed) if len(changed) <= ANNOUNCED_SITES_MAX else None
+    return json.dumps({"sites": sites} | ({"pulse": True} if pulse else {}))
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
