@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ingest.contract import LedgerEntry
+from ingest.rows import Row
 from ingest.sites import SiteConfig
 from ingest.topics import Route
 
@@ -89,7 +90,7 @@ class Batch:
     received_at: datetime.datetime = field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC)
     )
-    lines: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     rejections: dict[bytes, Rejection] = field(default_factory=dict)
@@ -113,13 +114,13 @@ class Batch:
     @property
     def has_anything_to_store(self) -> bool:
         """Whether a transaction is needed before the messages may be acknowledged."""
-        return bool(self.lines or self.events or self.rejections)
+        return bool(self.rows or self.events or self.rejections)
 
     @property
     def is_full(self) -> bool:
         """Whether the batch should be stored before it takes more."""
         return (
-            len(self.lines) >= BATCH_ENTRIES_MAX
+            len(self.rows) >= BATCH_ENTRIES_MAX
             or self.messages >= BATCH_MESSAGES_MAX
             or self.bytes >= BATCH_BYTES_MAX
         )

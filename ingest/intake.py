@@ -8,7 +8,7 @@ from ingest import decode, topics
 from ingest.batch import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
-from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
+from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ class Intake:
                 batch.strangers.append((route, payload))
             else:
                 self._decode(batch, route, site, payload)
-                if len(batch.lines) >= BATCH_ENTRIES_MAX:
+                if len(batch.rows) >= BATCH_ENTRIES_MAX:
                     break
             if batch.bytes + size >= BATCH_BYTES_MAX:
                 break
@@ -179,7 +179,7 @@ class Intake:
         item_index: int | None,
     ) -> None:
         flags = entry_flags(entry, site, self._latest)
-        batch.lines.append(entry_line(site.id, entry, flags, self._received_at))
+        batch.rows.append(entry_row(site.id, entry, flags, self._received_at))
         batch.origins.append((route, site, raw, item_index, flags, entry))
         batch.days.add((site.id, entry.fiscal_day))
         batch.occurred_at.append(entry.occurred_at.timestamp())

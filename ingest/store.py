@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from ingest import contract
 from ingest.batch import Rejection, rejection
 from ingest.decode import INVALID
-from ingest.rows import entry_line
+from ingest.rows import Row, csv_of, entry_row
 from ingest.sql import load
 from ingest.totals import Additions, DayAdditions
 from ledger.models.entry import EntryFlag
@@ -116,8 +116,8 @@ class _Transaction:
                 self.days = await self.lock_days()
             if self.batch.metered_sites:
                 self.meters = await self.read_meters()
-            if self.batch.lines:
-                await self.store_entries(range(len(self.batch.lines)))
+            if self.batch.rows:
+                await self.store_entries(range(len(self.batch.rows)))
             for event in self.batch.events:
                 await self.store_event(event)
             if self.rejections:
@@ -147,7 +147,7 @@ class _Transaction:
         it is copied straight into the ledger. Of the others PostgreSQL finds out what they are.
         """
         additions = Additions()
-        fresh: list[str] = []
+        fresh: list[Row] = []
         doubtful: list[int] = []
         for place in places:
             _, site, _, _, flags, entry = self.batch.origins[place]
@@ -155,13 +155,13 @@ class _Transaction:
             if day.sealed or entry.sequence <= day.highest:
                 doubtful.append(place)
                 continue
-            line = self.batch.lines[place]
+            row = self.batch.rows[place]
             if self.batch.metered_sites and self._jumps(site.id, day, entry):
                 flags |= EntryFlag.TOTALIZER_JUMP
-                line = entry_line(site.id, entry, int(flags), str(self.received_at))
+                row = entry_row(site.id, entry, int(flags), str(self.received_at))
             day.count += 1
             day.highest = entry.sequence
-            fresh.append(line)
+            fresh.append(row)
             if day.additions is None:
                 day.additions = additions.of(site, entry.fiscal_day)
             day.additions.add(entry, self.batch.occurred_at[place])
@@ -192,13 +192,13 @@ class _Transaction:
         moved = entry.totalizer - before
         return abs(moved - (entry.volume or 0)) > METER_TOLERANCE
 
-    async def _copy(self, statement: str, lines: list[str]) -> None:
+    async def _copy(self, statement: str, rows: list[Row]) -> None:
         async with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            await copy.write("".join(lines))
+            await copy.write(csv_of(rows))
 
     async def _store_doubtful(self, places: list[int], additions: Additions) -> None:
         """Insert those of the entries whose key is free, and find out what the others are."""
-        await self._copy(_COPY_STAGED, [f"{place}\t{self.batch.lines[place]}" for place in places])
+        await self._copy(_COPY_STAGED, [(place, *self.batch.rows[place]) for place in places])
         by_key: dict[tuple[int, datetime.date, int], int] = {}
         for place in places:
             _, site, _, _, _, entry = self.batch.origins[place]

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from ingest.batch import BATCH_ENTRIES_MAX
 from ingest.decode import decode_entry
-from ingest.rows import entry_line
+from ingest.rows import csv_of, entry_row
 from ingest.sql import load
 from tests.benchmarks import bare_loop, sync_worker
 from tests.benchmarks.rig import Rig, Run, machine, measure, running_rig, spread, stored
@@ -80,15 +80,15 @@ def copy_only(rig: Rig, count: int) -> Run:
     rig.empty()
     site_ids = dict(rig.connection.execute("SELECT code, id FROM site").fetchall())
     first_site = min(site_ids.values())
-    lines = []
+    rows = []
     for index in range(count):
         decoded = decode_entry(json.dumps(entry(index)).encode())
-        lines.append(entry_line(first_site + index % SITES, decoded, 0, "now"))
+        rows.append(entry_row(first_site + index % SITES, decoded, 0, "now"))
     statement = load("copy_entries")
     cpu_began, began = time.process_time(), time.perf_counter()
     for start in range(0, count, BATCH_ENTRIES_MAX):
         with rig.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[call-overload]
-            copy.write("".join(lines[start : start + BATCH_ENTRIES_MAX]))
+            copy.write(csv_of(rows[start : start + BATCH_ENTRIES_MAX]))
     return Run(count, time.perf_counter() - began, time.process_time() - cpu_began, 0)
 
 
