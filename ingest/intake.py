@@ -121,13 +121,11 @@ class Intake:
         self._live.heard(site.id)
         try:
             if lane == topics.LEDGER:
-                if payload[:1] == b"{":
-                    entry = decode.decode_entry(payload)
-                    self._stage(batch, route, site, entry, payload, None)
-                elif decode.is_array(payload):
+                if decode.is_array(payload):
                     self._decode_array(batch, route, site, payload)
                 else:
-                    decode.decode_entry(payload)
+                    entry = decode.decode_entry(payload)
+                    self._stage(batch, route, site, entry, payload, None)
             elif lane == topics.PUMPS:
                 self._live.pump(site.id, route.device, decode.decode_pump(payload))
             elif lane == topics.TANKS:

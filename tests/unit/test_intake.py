@@ -1,0 +1,46 @@
+"""Messages end in the batch as an entry, an event, a live state or a rejection: never nowhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ingest.batch import Batch
+from ingest.intake import Intake
+from ingest.live import LiveStates
+from ingest.sites import SiteConfig, SiteRegistry
+
+SITE = SiteConfig(
+    1, "Europe/London", products=frozenset({"E10", "B7"}), fuelling_points=frozenset({1, 2})
+)
+ENTRY = {
+    "fiscal_day": "2026-11-20",
+    "sequence": 1,
+    "kind": "sale",
+    "occurred_at": "2026-11-20T12:00:00Z",
+    "product": "E10",
+    "amount": "47.93",
+}
+LEDGER = b"forecourt/v1/LON-1/ledger"
+
+
+def make_intake() -> tuple[Intake, LiveStates]:
+    """An intake that knows the site LON-1."""
+    sites, live = SiteRegistry(), LiveStates()
+    sites.by_code = {"LON-1": SITE}
+    return Intake(sites, live), live
+
+
+def taken(topic: bytes, payload: bytes) -> Batch:
+    """A batch that holds what became of one message."""
+    batch = Batch()
+    assert make_intake()[0].take(batch, 0.0, [(topic, payload, 1)]) == 1
+    return batch
+
+
+@pytest.mark.parametrize("space", [b" ", b"\n", b"\t\r\n  "])
+def test_white_space_before_an_entry_is_none_of_our_business(space: bytes) -> None:
+    entry = json.dumps(ENTRY, indent=2).encode()
+    assert len(taken(LEDGER, space + entry + space).lines) == 1
+    assert len(taken(LEDGER, space + b"[" + entry + b"]").lines) == 1
