@@ -80,6 +80,30 @@ def test_absent_and_null_are_the_same() -> None:
     assert decoded(volume=None).volume is None
 
 
+@pytest.mark.parametrize(
+    "time",
+    ["0001-01-01T00:00:00+14:00", "0001-12-31T23:59:59Z", "9999-01-01T00:00:00Z"],
+)
+def test_a_time_at_the_calendar_s_ends_is_refused(time: str) -> None:
+    with pytest.raises(Fault, match="occurred_at: the year"):
+        decoded(occurred_at=time)
+    pump = json.dumps({"state": "idle", "at": time}).encode()
+    with pytest.raises(Fault, match="at: the year"):
+        decode.decode_pump(pump)
+
+
+def test_any_offset_is_a_time_and_is_kept_as_utc() -> None:
+    entry = decoded(occurred_at="2026-11-20T00:00:00+23:59")
+    assert entry.occurred_at.isoformat() == "2026-11-19T00:01:00+00:00"
+
+
+def test_equal_days_are_equal_at_any_offset() -> None:
+    day = {"event": "opened", "fiscal_day": "2026-11-20"}
+    times = ("2026-11-20T00:00:00Z", "2026-11-20T01:00:00+01:00")
+    one, other = (decode.decode_day(json.dumps(day | {"at": at}).encode()) for at in times)
+    assert contract.encode(one) == contract.encode(other)
+
+
 def test_equal_days_are_equal_in_any_order() -> None:
     dips = [{"tank": n, "product": "E10", "volume": n} for n in (1, 2)]
     day = {"event": "opened", "fiscal_day": "2026-11-20", "at": "2026-11-20T00:00:00Z"}
