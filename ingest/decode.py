@@ -133,6 +133,8 @@ def check_entry(entry: contract.LedgerEntry) -> None:
         _explain_entry(entry)
     entry.occurred_at = fit_time(entry.occurred_at, "occurred_at")
     if entry.tax_rate is not None:
+        if entry.tax_rate.is_snan():
+            fit(entry.tax_rate, TAX_RATE, "tax_rate")  # the cache cannot even look it up
         entry.tax_rate = _tax_rate(entry.tax_rate)
     if entry.totalizer is not None:
         entry.totalizer = fit(entry.totalizer, METER, "totalizer")

@@ -76,6 +76,14 @@ def test_a_number_that_would_change_is_refused(text: str) -> None:
     assert caught.value.detail
 
 
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "-Infinity", "1e400", "1e-400", "1e15", "0.00001"])
+@pytest.mark.parametrize("name", ["volume", "volume_15c", "unit_price", "tax_rate", "totalizer"])
+def test_every_number_is_checked(name: str, text: str) -> None:
+    with pytest.raises(Fault, match=f"{name}: ") as caught:
+        decoded(**{name: text})
+    assert caught.value.reason == "invalid"
+
+
 def test_absent_and_null_are_the_same() -> None:
     assert decoded(volume=None).volume is None
 
