@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.topics import parse_topic
+from ingest.topics import TopicTable, parse_topic
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ def test_lanes_of_the_contract(topic: str, expected: tuple[str, str, int]) -> No
         "forecourt/v1/LON-1/pumps",
         "forecourt/v1/LON-1/pumps/one",
         "forecourt/v1/LON-1/pumps/99999",
+        f"forecourt/v1/LON-1/pumps/{'1' * 5000}",
         "forecourt/v1/LON-1/ledger/1",
         "forecourt/v1/LON-1/pumps/1/2",
         "forecourt/v1/LON_1/ledger",
@@ -43,3 +44,10 @@ def test_what_the_contract_does_not_know_is_said(topic: str) -> None:
 
 def test_bytes_that_are_no_text_are_spelled_out() -> None:
     assert parse_topic(b"forecourt/v1/\xff/ledger").topic == "forecourt/v1/\\xff/ledger"
+
+
+def test_a_table_remembers_the_contract_s_topics_alone() -> None:
+    table = TopicTable()
+    assert table.route(b"forecourt/v1/LON-1/day") is table.route(b"forecourt/v1/LON-1/day")
+    assert table.route(b"forecourt/x") is not table.route(b"forecourt/x")
+    assert table.route(b"forecourt/x").problem
