@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest import decode, topics
-from ingest.batch import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, Event, rejection
+from ingest.batch import BATCH_BYTES_MAX, Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
 from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
@@ -64,7 +64,7 @@ class Intake:
                 batch.strangers.append((route, payload))
             else:
                 self._decode(batch, route, site, payload)
-                if len(batch.lines) >= BATCH_ENTRIES_MAX:
+                if batch.has_enough_items:
                     break
             if batch.bytes + size >= BATCH_BYTES_MAX:
                 break

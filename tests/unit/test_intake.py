@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ingest.batch import Batch
+from ingest.batch import BATCH_ENTRIES_MAX, DETAIL_CHARS_MAX, Batch
 from ingest.intake import Intake
 from ingest.live import LiveStates
 from ingest.sites import SiteConfig, SiteRegistry
@@ -44,3 +44,23 @@ def test_white_space_before_an_entry_is_none_of_our_business(space: bytes) -> No
     entry = json.dumps(ENTRY, indent=2).encode()
     assert len(taken(LEDGER, space + entry + space).lines) == 1
     assert len(taken(LEDGER, space + b"[" + entry + b"]").lines) == 1
+
+
+def test_arrays_of_nothing_but_faults_fill_a_batch_too() -> None:
+    batch = Batch()
+    messages = [
+        (LEDGER, json.dumps([f"{number}/{item}" for item in range(1000)]).encode(), number)
+        for number in range(1, 251)
+    ]
+    taken = make_intake()[0].take(batch, 0.0, messages)
+    assert taken == BATCH_ENTRIES_MAX // 1000
+    assert batch.is_full
+
+
+def test_an_explanation_quotes_no_more_than_it_needs() -> None:
+    payload = json.dumps(ENTRY | {"amount": "9" * 100_000}).encode()
+    (rejected,) = taken(LEDGER, payload).rejections.values()
+    assert len(rejected.detail) <= DETAIL_CHARS_MAX + 3
+    assert rejected.detail.startswith("amount: 999")
+    assert rejected.detail.endswith("is too large (at most 10 digits before the point)")
+    assert rejected.raw == payload
