@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import random
 from decimal import Decimal
 
 import pytest
@@ -118,47 +117,3 @@ def test_equal_days_are_equal_in_any_order() -> None:
     one = decode.decode_day(json.dumps(day | {"dips": dips}).encode())
     other = decode.decode_day(json.dumps(day | {"dips": dips[::-1]}).encode())
     assert contract.encode(one) == contract.encode(other)
-
-
-def test_mutated_payloads_are_decoded_or_refused() -> None:
-    """100,000 payloads with bytes changed, cut, doubled or swapped: none crashes the decoder."""
-    generator = random.Random(20261120)
-    seeds = [json.dumps(ENTRY).encode(), json.dumps([ENTRY, ENTRY]).encode()]
-    faults: list[Fault] = []
-    taken = 0
-    for _ in range(100_000):
-        payload = bytearray(generator.choice(seeds))
-        for _ in range(generator.randint(1, 4)):
-            mutate(payload, generator)
-        try:
-            if decode.is_array(bytes(payload)):
-                for _, item in decode.decode_items(bytes(payload)):
-                    decode.decode_entry(item)
-            else:
-                decode.decode_entry(bytes(payload))
-            taken += 1
-        except Fault as fault:
-            faults.append(fault)
-    assert all(fault.reason in {"malformed", "invalid"} and fault.detail for fault in faults)
-    assert taken > 1_000
-    assert len(faults) > 10_000
-
-
-def mutate(payload: bytearray, generator: random.Random) -> None:
-    if not payload:
-        return
-    place = generator.randrange(len(payload))
-    end = place + generator.randint(1, 8)
-    match generator.randrange(5):
-        case 0:
-            payload[place] = generator.randrange(256)
-        case 1:
-            del payload[place:end]
-        case 2:
-            payload[place:place] = payload[place:end]
-        case 3:
-            payload[place:place] = generator.choice(
-                [b"null", b"NaN", b'"', b"1e999", b"[", b"}", b"\\u0000", b"-", b"\xff", b"999999"]
-            )
-        case _:
-            payload[place:end] = payload[place:end][::-1]
