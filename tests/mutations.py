@@ -1,4 +1,4 @@
-"""What broken or hostile controllers might publish: good messages, mutated. A seed repeats a run."""
+"""What broken or hostile controllers might publish. The same seed gives the same messages."""
 
 from __future__ import annotations
 
@@ -83,6 +83,8 @@ _GOOD: list[tuple[str, Any]] = [
 ]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}\[\],:]|\s+')
 _SEEDS = [(lane, _TOKEN.findall(json.dumps(payload))) for lane, payload in _GOOD]
+#: How many of the sequences so far a next one may repeat.
+REPEATED = 50
 
 #: Put in the place of a value, or anywhere.
 _VALUES = [
@@ -124,9 +126,11 @@ NESTING = 50_000
 def mutated_messages(seed: int, count: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield (topic, payload) pairs, the same ones for the same seed."""
     random = Random(seed)
-    for _ in range(count):
+    for number in range(1, count + 1):
         lane, tokens = random.choice(_SEEDS)
-        tokens = list(tokens)
+        tokens = _numbered(
+            tokens, max(1, number - random.choice((0, 0, random.randrange(REPEATED))))
+        )
         for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
             _mutate_tokens(tokens, random)
         payload = bytearray("".join(tokens).encode("utf-8", "surrogatepass"))
@@ -135,6 +139,15 @@ def mutated_messages(seed: int, count: int) -> Iterator[tuple[bytes, bytes]]:
         if random.random() < 0.2:  # a payload on another lane than it was made for
             lane, _ = random.choice(_SEEDS)
         yield random.choice(_TOPICS).replace(b"%s", lane.encode()), bytes(payload)
+
+
+def _numbered(tokens: list[str], first: int) -> list[str]:
+    """Return the tokens with the entries among them numbered from the first one on."""
+    numbered = list(tokens)
+    places = [n + 3 for n, token in enumerate(tokens) if token == '"sequence"']
+    for sequence, place in enumerate(places, first):
+        numbered[place] = str(sequence)
+    return numbered
 
 
 def _mutate_tokens(tokens: list[str], random: Random) -> None:

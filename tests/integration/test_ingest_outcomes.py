@@ -179,6 +179,18 @@ BAD_PAYLOADS = {
         "invalid",
         "Invalid enum value 'gift' - at `$.kind`",
     ),
+    "sNaN": (entry(1, tax_rate="sNaN"), "invalid", "tax_rate: sNaN is not a finite number"),
+    "a lone surrogate": (b'{"product": "\\ud800"}', "malformed", "not JSON: "),
+    "a time before the calendar": (
+        entry(1, occurred_at="0001-01-01T00:00:00+14:00"),
+        "invalid",
+        "occurred_at: the year 1 is not between 2 and 9998",
+    ),
+    "a number too large": (
+        entry(1, totalizer="1000000000000000"),
+        "invalid",
+        "totalizer: 1000000000000000 is too large (at most 15 digits before the point)",
+    ),
     "a NUL": (entry(1, product="E\x0010"), "invalid", "product: holds a NUL character"),
 }
 
@@ -191,13 +203,14 @@ async def test_bad_input_is_one_row_each_and_the_worker_goes_on(rig: Rig, site: 
         (LEDGER, huge),
         ("forecourt/v1/NOBODY/ledger", entry(1)),
         ("forecourt/v1/LON-1/gossip", {"who": "knows"}),
+        (f"forecourt/v1/LON-1/pumps/{'1' * 5000}", b"{}"),
         ("forecourt/v2/LON-1/ledger", entry(1)),
         (LEDGER, entry(1)),
         (LEDGER, entry(1, amount="1.00")),
         (LEDGER, entry(2)),
     )
     await rig.until("SELECT count(*) FROM entry", 2)
-    await rig.until("SELECT count(*) FROM quarantine", len(BAD_PAYLOADS) + 5)
+    await rig.until("SELECT count(*) FROM quarantine", len(BAD_PAYLOADS) + 6)
     found = {(reason, detail) for reason, detail in await rows(Quarantine, "reason", "detail")}
     for name, (_, reason, detail) in BAD_PAYLOADS.items():
         assert any(r == reason and d.startswith(detail) for r, d in found), name
