@@ -140,10 +140,16 @@ class FrameReader:
                 break
             if header & 0xF0 == _PUBLISH:
                 topic_start = body + 2
+                if topic_start > next_frame:
+                    raise FrameError("a message without a topic")
                 topic_end = topic_start + (data[body] << 8 | data[body + 1])
                 if topic_end > next_frame:
                     raise FrameError("a topic longer than its frame")
                 if header & 0x06:
+                    if header & 0x04:
+                        raise FrameError("a message of QoS 2, where QoS 1 was asked for")
+                    if topic_end + 2 > next_frame:
+                        raise FrameError("a message without its number")
                     packet_id = data[topic_end] << 8 | data[topic_end + 1]
                     payload = data[topic_end + 2 : next_frame]
                 else:
@@ -210,7 +216,7 @@ class _BulkClient(aiomqtt.Client):
         others: list[bytes] = []
         try:
             self._inbox_bytes += self._reader.feed(data, chunk.messages, others)
-        except (FrameError, IndexError) as error:
+        except FrameError as error:
             self._loop.remove_reader(sock.fileno())
             self._fail(aiomqtt.MqttError(str(error)))
             return
