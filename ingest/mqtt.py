@@ -16,7 +16,7 @@ import contextlib
 import math
 import ssl
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -345,7 +345,8 @@ class InOrder:
 
     def __init__(self) -> None:
         self._expected: deque[int] = deque()
-        self._done: set[int] = set()
+        #: Counted, for a broker may send a message again before it is acknowledged.
+        self._done: Counter[int] = Counter()
 
     def received(self, messages: list[Message]) -> None:
         """Note the order of what is to be acknowledged."""
@@ -355,9 +356,9 @@ class InOrder:
         """Return, in order, what may be acknowledged now that these are stored."""
         self._done.update(packet_ids)
         released = []
-        while self._expected and self._expected[0] in self._done:
+        while self._expected and self._done[self._expected[0]]:
             packet_id = self._expected.popleft()
-            self._done.discard(packet_id)
+            self._done[packet_id] -= 1
             released.append(packet_id)
         return released
 

@@ -125,3 +125,10 @@ def test_acknowledgements_go_out_in_the_order_of_arrival() -> None:
     order.received([(b"t", b"", packet_id) for packet_id in (4, 1)])
     assert order.release([1]) == []
     assert order.release([4]) == [4, 1]
+
+
+def test_a_message_sent_again_holds_up_no_acknowledgement() -> None:
+    order = InOrder()
+    order.received([(b"t", b"", packet_id) for packet_id in (1, 1, 2)])
+    assert order.release([1, 1]) == [1, 1]
+    assert order.release([2]) == [2]
