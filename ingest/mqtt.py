@@ -210,6 +210,8 @@ class _BulkClient(aiomqtt.Client):
         if not data:
             self._at_end = True
             self._run_paho()
+            if not self._connected.done():
+                self._fail(aiomqtt.MqttError("the broker closed the connection unanswered"))
             return
         self._client._last_bytes_received = time.monotonic()
         chunk = Chunk(time.perf_counter())
@@ -217,13 +219,11 @@ class _BulkClient(aiomqtt.Client):
         try:
             self._inbox_bytes += self._reader.feed(data, chunk.messages, others)
         except FrameError as error:
-            self._loop.remove_reader(sock.fileno())
+            self._keep(chunk)
             self._fail(aiomqtt.MqttError(str(error)))
             return
         if chunk.messages:
-            self._inbox.append(chunk)
-            self._inbox_messages += len(chunk.messages)
-            self._arrived.set()
+            self._keep(chunk)
             if self._inbox_messages >= INBOX_MESSAGES_MAX or self._inbox_bytes >= INBOX_BYTES_MAX:
                 self._paused = True
                 self._loop.remove_reader(sock.fileno())
@@ -232,13 +232,19 @@ class _BulkClient(aiomqtt.Client):
                 self._for_paho += frame
             self._run_paho()
 
+    def _keep(self, chunk: Chunk) -> None:
+        """Put what was read into the inbox."""
+        self._inbox.append(chunk)
+        self._inbox_messages += len(chunk.messages)
+        self._arrived.set()
+
     def _run_paho(self) -> None:
         """Let paho work through the frames left to it (or notice the end of the stream)."""
         try:
             while self._client.socket() is not None and (self._for_paho or self._at_end):
                 self._client.loop_read()
         except Exception as error:  # noqa: BLE001 whatever paho stumbles over ends the connection
-            self._fail(error)
+            self._fail(aiomqtt.MqttError(f"the broker's answer makes no sense ({error!r})"))
 
     async def _misc_loop(self) -> None:
         while True:
@@ -255,7 +261,8 @@ class _BulkClient(aiomqtt.Client):
         """Return all that arrived, at least one chunk. MqttError once the connection is lost."""
         while not self._inbox:
             if self._disconnected.done():
-                raise aiomqtt.MqttError("Disconnected") from self._disconnected.exception()
+                cause = self._disconnected.exception()
+                raise aiomqtt.MqttError(str(cause or "Disconnected")) from cause
             self._arrived.clear()
             arrived = asyncio.ensure_future(self._arrived.wait())
             try:
@@ -285,10 +292,12 @@ class _BulkClient(aiomqtt.Client):
             if getattr(code, "value", code) >= _REFUSED:
                 self._fail(aiomqtt.MqttError(f"the broker refuses the subscription to {name}"))
 
-    def _fail(self, error: Exception) -> None:
-        """End the connection with an error that `take` raises."""
-        if not self._disconnected.done():
-            self._disconnected.set_exception(error)
+    def _fail(self, error: aiomqtt.MqttError) -> None:
+        """End the connection with an error that `take` raises, or the connecting does."""
+        waiting = self._disconnected if self._connected.done() else self._connected
+        if not waiting.done():
+            waiting.set_exception(error)
+        self._client._sock_close()
 
     def send_acknowledgements(self, packet_ids: Iterable[int]) -> None:
         """Queue one PUBACK each, all in one write."""
@@ -373,16 +382,26 @@ async def opened(client: aiomqtt.Client) -> AsyncIterator[None]:
     """
     entering = asyncio.ensure_future(client.__aenter__())
     try:
-        await asyncio.shield(entering)
-    except asyncio.CancelledError:
-        await asyncio.wait((entering,))
-        if entering.exception() is None:
-            await client.__aexit__(None, None, None)
-        raise
-    try:
-        yield
+        try:
+            await asyncio.shield(entering)
+            yield
+        finally:
+            await asyncio.wait((entering,))
+            if entering.exception() is None:
+                await client.__aexit__(None, None, None)
     finally:
-        await client.__aexit__(None, None, None)
+        await _hang_up(client)
+
+
+async def _hang_up(client: aiomqtt.Client) -> None:
+    """Close what aiomqtt leaves open when a connection failed or was never answered."""
+    client._client._sock_close()
+    if client._misc_task is not None:
+        client._misc_task.cancel()
+        await asyncio.wait((client._misc_task,))
+    for state in (client._connected, client._disconnected):
+        if state.done() and not state.cancelled():
+            state.exception()  # nobody else may have asked for it
 
 
 @contextlib.asynccontextmanager
