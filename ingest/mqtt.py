@@ -38,8 +38,6 @@ FRAME_BYTES_MAX = 64 * 1024 * 1024
 
 _PUBLISH = 0x30
 _PUBACK = 0x40
-#: From here on, a SUBACK's return code is a refusal.
-_REFUSED = 0x80
 
 
 #: A PUBLISH as it came: topic, payload, packet id. The id is 0 for QoS 0, which needs no
@@ -280,7 +278,7 @@ class _BulkClient(aiomqtt.Client):
         return chunks
 
     async def subscribe_all(self, subscriptions: Iterable[str]) -> None:
-        """Subscribe at QoS 1; a refusal ends the connection."""
+        """Subscribe at QoS 1; a refusal, or another QoS, ends the connection."""
         names = list(subscriptions)
         try:
             granted = await self.subscribe([(name, 1) for name in names], timeout=math.inf)
@@ -289,8 +287,11 @@ class _BulkClient(aiomqtt.Client):
             return
         codes: list[Any] = list(granted)
         for name, code in zip(names, codes, strict=True):
-            if getattr(code, "value", code) >= _REFUSED:
-                self._fail(aiomqtt.MqttError(f"the broker refuses the subscription to {name}"))
+            if getattr(code, "value", code) != 1:
+                # At QoS 0 it would forget what the worker could not store.
+                self._fail(
+                    aiomqtt.MqttError(f"the broker refuses the subscription to {name} at QoS 1")
+                )
 
     def _fail(self, error: aiomqtt.MqttError) -> None:
         """End the connection with an error that `take` raises, or the connecting does."""

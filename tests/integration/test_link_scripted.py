@@ -133,3 +133,15 @@ async def test_nonsense_ends_the_connection_after_what_came_before_it(
             await receive(link, count=1)
         assert await served.closed() == b""
     assert other_tasks() == before
+
+
+@pytest.mark.parametrize("granted", [0, 2, 0x80])
+async def test_a_subscription_of_another_qos_is_a_refusal(
+    server: ScriptedBroker, granted: int
+) -> None:
+    """At QoS 0 messages would be lost without anybody noticing."""
+    with pytest.raises(
+        aiomqtt.MqttError, match="the broker refuses the subscription to # at QoS 1"
+    ):
+        async with linked(server, granted=granted) as (link, _):
+            await receive(link, count=1)
