@@ -60,6 +60,7 @@ def rejection(
     *,
     site_id: int | None = None,
     item_index: int | None = None,
+    raw_size: int | None = None,
     first_bytes_only: bool = False,
     by_topic_only: bool = False,
 ) -> Rejection:
@@ -77,7 +78,7 @@ def rejection(
         reason=reason,
         detail=_shortened(detail).replace("\x00", "\\x00"),
         raw=raw[:FIRST_BYTES] if first_bytes_only else raw,
-        raw_size=len(raw),
+        raw_size=len(raw) if raw_size is None else raw_size,
         digest=digest.digest(),
         item_index=item_index,
     )

@@ -8,6 +8,7 @@ from ingest import decode, topics
 from ingest.batch import BATCH_BYTES_MAX, Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
+from ingest.mqtt import Beginning
 from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Intake:
 
     def _reject_unread(self, batch: Batch, route: Route, payload: bytes) -> None:
         site = self._sites.by_code.get(route.site_code)
-        size = len(payload)
+        size = payload.size if isinstance(payload, Beginning) else len(payload)
         if route.problem:
             reason, detail = UNKNOWN_TOPIC, f"{route.topic}: {route.problem}"
         else:
@@ -112,6 +113,7 @@ class Intake:
                 detail,
                 payload,
                 site_id=site and site.id,
+                raw_size=size,
                 first_bytes_only=True,
             )
         )

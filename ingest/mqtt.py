@@ -33,8 +33,9 @@ INBOX_BYTES_MAX = 16 * 1024 * 1024
 READ_BYTES = 256 * 1024
 KEEPALIVE_S = 60
 CONNECT_TIMEOUT_S = 10
-#: A frame longer than this is taken for a broken stream: far above any payload the contract allows.
-FRAME_BYTES_MAX = 64 * 1024 * 1024
+#: Of a longer frame only so much is kept: far above any payload the contract allows, far below
+#: what MQTT does (256 MiB).
+FRAME_BYTES_MAX = 4 * 1024 * 1024
 
 _PUBLISH = 0x30
 _PUBACK = 0x40
@@ -43,6 +44,12 @@ _PUBACK = 0x40
 #: A PUBLISH as it came: topic, payload, packet id. The id is 0 for QoS 0, which needs no
 #: acknowledgement. A plain tuple, because one is made for every message.
 Message = tuple[bytes, bytes, int]
+
+
+class Beginning(bytes):
+    """The first bytes of a payload too long to be held; `size` is the length of all of it."""
+
+    size: int
 
 
 @dataclass(slots=True)
@@ -96,11 +103,15 @@ class FrameError(Exception):
 class FrameReader:
     """Cut MQTT 3.1.1 frames out of a byte stream; keep PUBLISH, pass the others on.
 
-    `feed` may be called with any fragment: a frame is handled once its last byte is there.
+    `feed` may be called with any fragment: a frame is handled once its last byte is there. Of a
+    payload beyond FRAME_BYTES_MAX the reader keeps a `Beginning` and lets the rest pass.
     """
 
     def __init__(self) -> None:
         self._rest = b""
+        #: A message whose payload passes by, and how many bytes of it are still to come.
+        self._passing: Message | None = None
+        self._passing_bytes = 0
 
     def feed(self, data: bytes, messages: list[Message], others: list[bytes]) -> int:
         """Append the frames that `data` completes. Returns the bytes of their payloads.
@@ -109,8 +120,8 @@ class FrameReader:
         """
         if self._rest:
             data = self._rest + data
-        position = 0
-        payload_bytes = 0
+        position = self._let_pass(data, 0, messages) if self._passing else 0
+        payload_bytes = beyond = 0
         end = len(data)
         append = messages.append
         while end - position >= 2:
@@ -132,7 +143,10 @@ class FrameReader:
                 else:
                     break  # the length itself is cut off
                 if length > FRAME_BYTES_MAX:
-                    raise FrameError(f"a frame of {length} bytes")
+                    if header & 0xF0 != _PUBLISH:
+                        raise FrameError(f"an answer of {length} bytes")
+                    beyond = length - FRAME_BYTES_MAX
+                    length = FRAME_BYTES_MAX
             next_frame = body + length
             if next_frame > end:
                 break
@@ -158,8 +172,24 @@ class FrameReader:
             else:
                 others.append(data[position:next_frame])
             position = next_frame
+            if beyond:
+                topic, payload, packet_id = messages.pop()
+                beginning = Beginning(payload)
+                beginning.size = len(payload) + beyond
+                self._passing, self._passing_bytes = (topic, beginning, packet_id), beyond
+                position = self._let_pass(data, position, messages)
+                beyond = 0
         self._rest = data[position:]
         return payload_bytes
+
+    def _let_pass(self, data: bytes, position: int, messages: list[Message]) -> int:
+        """Skip what belongs to the long message, which is complete after that. Returns where."""
+        skipped = min(self._passing_bytes, len(data) - position)
+        self._passing_bytes -= skipped
+        if self._passing is not None and not self._passing_bytes:
+            messages.append(self._passing)
+            self._passing = None
+        return position + skipped
 
 
 class _BulkClient(aiomqtt.Client):

@@ -115,7 +115,7 @@ NONSENSE = {
     "an unknown kind": (b"\xf0\x00", "Protocol error"),
     "a SUBACK without a number": (b"\x90\x00", "Protocol error"),
     "a PUBACK without a number": (b"\x40\x00", "Protocol error"),
-    "a code that SUBACK does not have": (b"\x90\x03\x00\x01\x07", "makes no sense"),
+    "a code that SUBACK does not have": (b"\x90\x03\x00\x01\x07", "Protocol error"),
     "a late refusal": (b"\x20\x02\x00\x05", "Unspecified error"),
 }
 

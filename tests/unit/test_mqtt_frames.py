@@ -88,7 +88,7 @@ def test_every_split_into_three_gives_the_same_frames() -> None:
     [
         (b"\x30\xff\xff\xff\xff\x01", "a frame's length runs over four bytes"),
         (b"\x30\x03\x00\xffa", "a topic longer than its frame"),
-        (b"\x30\xff\xff\xff\x7f", "a frame of 268435455 bytes"),
+        (b"\x90\xff\xff\xff\x7f", "an answer of 268435455 bytes"),
         (b"\x30\x00", "a message without a topic"),
         (b"\x30\x01\x00", "a message without a topic"),
         (b"\x32\x03\x00\x01a", "a message without its number"),
@@ -103,6 +103,27 @@ def test_what_is_not_mqtt_is_refused(stream: bytes, why: str) -> None:
         for follower in (b"", PINGRESP * 8):
             with pytest.raises(FrameError, match=why):
                 read([stream[:start], stream[start:] + follower])
+
+
+@pytest.mark.parametrize("kept", [20, 21, 400])
+def test_of_a_payload_too_long_the_beginning_is_kept(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it is torn; and what stands before and after it is whole."""
+    monkeypatch.setattr("ingest.mqtt.FRAME_BYTES_MAX", kept)
+    payload = bytes(range(250)) * 2
+    short, answer = publish(b"a", b"short", 1), b"\x90\x03\x00\x01\x01"
+    stream = short + publish(b"long", payload, 2) + answer + publish(b"long", payload) + short
+    for first in range(len(stream) + 1):
+        found, passed_on = read([stream[:first], stream[first : first + 7], stream[first + 7 :]])
+        assert found == [
+            (b"a", b"short", 1),
+            (b"long", payload[: kept - 8], 2),
+            (b"long", payload[: kept - 6], 0),
+            (b"a", b"short", 1),
+        ]
+        assert [getattr(payload, "size", None) for _, payload, _ in found] == [None, 500, 500, None]
+        assert passed_on == [answer]
 
 
 def test_addresses() -> None:
