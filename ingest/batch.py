@@ -16,6 +16,8 @@ from ingest.topics import Route
 BATCH_ENTRIES_MAX = 5_000
 BATCH_MESSAGES_MAX = 5_000
 BATCH_BYTES_MAX = 8 * 1024 * 1024
+#: How much of a refusal's explanation is kept: it may quote what was refused.
+DETAIL_CHARS_MAX = 500
 #: How much of an oversized payload, or of one on an unknown topic, is kept.
 FIRST_BYTES = 4_096
 
@@ -59,6 +61,7 @@ def rejection(
     *,
     site_id: int | None = None,
     item_index: int | None = None,
+    raw_size: int | None = None,
     first_bytes_only: bool = False,
     by_topic_only: bool = False,
 ) -> Rejection:
@@ -74,12 +77,20 @@ def rejection(
         topic=route.topic,
         site_id=site_id,
         reason=reason,
-        detail=detail.replace("\x00", "\\x00"),
+        detail=_shortened(detail).replace("\x00", "\\x00"),
         raw=raw[:FIRST_BYTES] if first_bytes_only else raw,
-        raw_size=len(raw),
+        raw_size=len(raw) if raw_size is None else raw_size,
         digest=digest.digest(),
         item_index=item_index,
     )
+
+
+def _shortened(text: str) -> str:
+    """Return the text, or its beginning and end when it is too long: both say what was wrong."""
+    if len(text) <= DETAIL_CHARS_MAX:
+        return text
+    half = DETAIL_CHARS_MAX // 2
+    return f"{text[:half]} … {text[-half:]}"
 
 
 @dataclass(slots=True)
@@ -117,10 +128,15 @@ class Batch:
         return bool(self.rows or self.events or self.rejections)
 
     @property
+    def has_enough_items(self) -> bool:
+        """Whether its entries, good and bad, are as many as one transaction should take."""
+        return len(self.rows) + len(self.rejections) >= BATCH_ENTRIES_MAX
+
+    @property
     def is_full(self) -> bool:
         """Whether the batch should be stored before it takes more."""
         return (
-            len(self.rows) >= BATCH_ENTRIES_MAX
+            self.has_enough_items
             or self.messages >= BATCH_MESSAGES_MAX
             or self.bytes >= BATCH_BYTES_MAX
         )

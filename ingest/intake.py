@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest import decode, topics
-from ingest.batch import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, Event, rejection
+from ingest.batch import BATCH_BYTES_MAX, Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
+from ingest.mqtt import Beginning
 from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_row
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Intake:
                 batch.strangers.append((route, payload))
             else:
                 self._decode(batch, route, site, payload)
-                if len(batch.rows) >= BATCH_ENTRIES_MAX:
+                if batch.has_enough_items:
                     break
             if batch.bytes + size >= BATCH_BYTES_MAX:
                 break
@@ -109,7 +110,7 @@ class Intake:
 
     def _reject_unread(self, batch: Batch, route: Route, payload: bytes) -> None:
         site = self._sites.by_code.get(route.site_code)
-        size = len(payload)
+        size = payload.size if isinstance(payload, Beginning) else len(payload)
         if route.problem:
             reason, detail = UNKNOWN_TOPIC, f"{route.topic}: {route.problem}"
         else:
@@ -122,6 +123,7 @@ class Intake:
                 detail,
                 payload,
                 site_id=site and site.id,
+                raw_size=size,
                 first_bytes_only=True,
             )
         )
@@ -131,13 +133,11 @@ class Intake:
         self._live.heard(site.id)
         try:
             if lane == topics.LEDGER:
-                if payload[:1] == b"{":
-                    entry = decode.decode_entry(payload)
-                    self._stage(batch, route, site, entry, payload, None)
-                elif decode.is_array(payload):
+                if decode.is_array(payload):
                     self._decode_array(batch, route, site, payload)
                 else:
-                    decode.decode_entry(payload)
+                    entry = decode.decode_entry(payload)
+                    self._stage(batch, route, site, entry, payload, None)
             elif lane == topics.PUMPS:
                 self._live.pump(site.id, route.device, decode.decode_pump(payload))
             elif lane == topics.TANKS:

@@ -7,17 +7,23 @@ rounds the newest value wins in memory, in the database the newest time wins.
 from __future__ import annotations
 
 import datetime
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ingest.database import DATA_ERRORS
 from ingest.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg import AsyncConnection
 
     from ingest.contract import Pump, TankGauge
+
+logger = logging.getLogger(__name__)
 
 _LIVE_ROUND = load("live_round")
 
@@ -41,6 +47,18 @@ class LiveRound:
 
     def __bool__(self) -> bool:
         return bool(self.pumps or self.tanks or self.heard)
+
+    def __len__(self) -> int:
+        return len(self.pumps) + len(self.tanks)
+
+    def split(self) -> Iterator[LiveRound]:
+        """Yield what it holds one by one."""
+        for key, pump in self.pumps.items():
+            yield LiveRound(pumps={key: pump})
+        for key, gauge in self.tanks.items():
+            yield LiveRound(tanks={key: gauge})
+        for site_id in self.heard:
+            yield LiveRound(heard={site_id})
 
     @property
     def sites(self) -> set[int]:
@@ -98,7 +116,40 @@ async def write_round(
     received_at: datetime.datetime,
     announcement: str,
 ) -> int:
-    """Write a round and announce it, in one statement. Returns how many states it held."""
+    """Write a round and announce it, in one statement. Returns how many states were written.
+
+    A state that PostgreSQL itself refuses costs only itself: the next one takes its place.
+    """
+    try:
+        await _write(connection, live, received_at, announcement)
+    except DATA_ERRORS:
+        return await _write_one_by_one(connection, live, received_at, announcement)
+    return len(live)
+
+
+async def _write_one_by_one(
+    connection: AsyncConnection[Any],
+    live: LiveRound,
+    received_at: datetime.datetime,
+    announcement: str,
+) -> int:
+    written = 0
+    for part in live.split():
+        try:
+            await _write(connection, part, received_at, announcement)
+        except DATA_ERRORS as error:
+            logger.warning("PostgreSQL refuses a live state (%s): %s", part, error)
+        else:
+            written += len(part)
+    return written
+
+
+async def _write(
+    connection: AsyncConnection[Any],
+    live: LiveRound,
+    received_at: datetime.datetime,
+    announcement: str,
+) -> None:
     await connection.execute(
         _LIVE_ROUND,
         {
@@ -109,7 +160,6 @@ async def write_round(
             **_tank_columns(live),
         },
     )
-    return len(live.pumps) + len(live.tanks)
 
 
 def _pump_columns(live: LiveRound) -> dict[str, Any]:

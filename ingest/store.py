@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import psycopg
 from psycopg.types.json import Jsonb
 
 from ingest import contract
 from ingest.batch import Rejection, rejection
+from ingest.database import DATA_ERRORS
 from ingest.decode import INVALID
 from ingest.rows import Row, csv_of, entry_row
 from ingest.sql import load
@@ -27,7 +27,7 @@ from ledger.models.entry import EntryFlag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Error
 
     from ingest.batch import Batch, Event
     from ingest.contract import LedgerEntry
@@ -48,9 +48,6 @@ _STATUS = load("status")
 
 #: Meters count in hundredths of a litre.
 METER_TOLERANCE = Decimal("0.010")
-
-#: Errors that the data itself caused: storing the same again would fail again.
-DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 CONFLICT = "conflicting_duplicate"
 SEALED = "day_sealed"
@@ -352,5 +349,5 @@ class _CarefulTransaction(_Transaction):
             )
 
 
-def _why(error: psycopg.Error) -> str:
+def _why(error: Error) -> str:
     return f"PostgreSQL refuses it: {error.diag.message_primary or error}"

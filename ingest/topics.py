@@ -24,6 +24,7 @@ PASSED_BY = OUTGOING | {ELSEWHERE}
 _PLAIN_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS, STATUS, *OUTGOING})
 _NUMBERED_LANES = frozenset({PUMPS, TANKS})
 _DEVICE_NUMBER_MAX = 32_767
+_DEVICE_DIGITS_MAX = 5
 #: How many topics are remembered; a fleet of 3,000 sites uses about 100,000.
 CACHE_TOPICS_MAX = 200_000
 
@@ -72,7 +73,8 @@ ALL_SITES = Share()
 class TopicTable:
     """Routes by topic, remembered, because a fleet says the same topics all day.
 
-    A topic outside the share has the lane ELSEWHERE.
+    Only the contract's topics are: they are short, while others may be 64 KiB long and never the
+    same. A topic outside the share has the lane ELSEWHERE.
     """
 
     def __init__(self, share: Share = ALL_SITES) -> None:
@@ -83,12 +85,14 @@ class TopicTable:
         """Return the route of a topic as it stands on the wire."""
         route = self._routes.get(topic)
         if route is None:
-            if len(self._routes) >= CACHE_TOPICS_MAX:
-                self._routes.clear()
             route = parse_topic(topic)
+            is_known = not route.problem
             if not self._share.has(route):
                 route = route._replace(lane=ELSEWHERE, problem="")
-            self._routes[topic] = route
+            if is_known:
+                if len(self._routes) >= CACHE_TOPICS_MAX:
+                    self._routes.clear()
+                self._routes[topic] = route
         return route
 
 
@@ -107,7 +111,8 @@ def parse_topic(raw: bytes) -> Route:
         return Route(topic, code, lane, 0, "")
     if len(levels) == 5 and lane in _NUMBERED_LANES:
         number = levels[4]
-        if number.isascii() and number.isdigit() and int(number) <= _DEVICE_NUMBER_MAX:
+        is_number = number.isascii() and number.isdigit() and len(number) <= _DEVICE_DIGITS_MAX
+        if is_number and int(number) <= _DEVICE_NUMBER_MAX:
             return Route(topic, code, lane, int(number), "")
         return Route(topic, code, lane, 0, f"{number!r} is no device number (0 to 32767)")
     return Route(topic, code, lane, 0, f"no lane {'/'.join(levels[3:])!r} in the contract")

@@ -28,6 +28,7 @@ def test_lanes_of_the_contract(topic: str, expected: tuple[str, str, int]) -> No
         "forecourt/v1/LON-1/pumps",
         "forecourt/v1/LON-1/pumps/one",
         "forecourt/v1/LON-1/pumps/99999",
+        f"forecourt/v1/LON-1/pumps/{'1' * 5000}",
         "forecourt/v1/LON-1/ledger/1",
         "forecourt/v1/LON-1/pumps/1/2",
         "forecourt/v1/LON_1/ledger",
@@ -77,3 +78,10 @@ def test_what_is_no_share_is_refused(text: str) -> None:
 def test_shares_have_names_of_their_own() -> None:
     assert Share.parse("2/3").suffix == "-2-of-3"
     assert Share.parse("1/1").suffix == ""
+
+
+def test_a_table_remembers_the_contract_s_topics_alone() -> None:
+    table = TopicTable()
+    assert table.route(b"forecourt/v1/LON-1/day") is table.route(b"forecourt/v1/LON-1/day")
+    assert table.route(b"forecourt/x") is not table.route(b"forecourt/x")
+    assert table.route(b"forecourt/x").problem
