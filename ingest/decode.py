@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -281,6 +281,7 @@ decode_pump = decoder(contract.Pump, check_pump)
 decode_tank = decoder(contract.TankGauge, check_tank)
 
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_entries = msgspec.json.Decoder(list[contract.LedgerEntry]).decode
 
 
 def is_array(payload: bytes) -> bool:
@@ -288,14 +289,51 @@ def is_array(payload: bytes) -> bool:
     return payload[:1] == b"[" or payload.lstrip()[:1] == b"["
 
 
-def decode_items(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the place and the bytes of each item of an array. Fault if it is none, or too long."""
+def decode_entries(payload: bytes) -> list[contract.LedgerEntry | Fault]:
+    """Return each item of an array of entries, or why it is refused.
+
+    Fault if it is no array, or too long. Good arrays are decoded in one go; only where something
+    is wrong each item is looked at by itself.
+    """
+    try:
+        entries = _decode_entries(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [_entry_or_fault(item) for item in items_of(payload)]
+    _refuse_length(len(entries))
+    return [_checked_or_fault(entry) for entry in entries]
+
+
+@lru_cache(maxsize=2)
+def items_of(payload: bytes) -> tuple[bytes, ...]:
+    """Return the bytes of each item of an array. Fault if it is none, or too long.
+
+    Remembered, because it is asked for each item that is refused, one after the other.
+    """
     try:
         items = _decode_items(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise fault_of(error, payload) from None
-    if len(items) > contract.ARRAY_ITEMS_MAX:
+    _refuse_length(len(items))
+    return tuple(bytes(item) for item in items)
+
+
+def _refuse_length(length: int) -> None:
+    if length > contract.ARRAY_ITEMS_MAX:
         raise Fault(
-            INVALID, f"an array of {len(items)} items; at most {contract.ARRAY_ITEMS_MAX} are taken"
+            INVALID, f"an array of {length} items; at most {contract.ARRAY_ITEMS_MAX} are taken"
         )
-    return ((index, bytes(item)) for index, item in enumerate(items))
+
+
+def _entry_or_fault(item: bytes) -> contract.LedgerEntry | Fault:
+    try:
+        return decode_entry(item)
+    except Fault as fault:
+        return fault
+
+
+def _checked_or_fault(entry: contract.LedgerEntry) -> contract.LedgerEntry | Fault:
+    try:
+        check_entry(entry)
+    except Fault as fault:
+        return fault
+    return entry

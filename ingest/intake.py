@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ingest.sites import SiteConfig, SiteRegistry
     from ingest.topics import Route
 
+#: After so many entries others get their turn, however many messages are at hand: an array may
+#: hold a thousand.
+SLICE_ENTRIES = 256
+
 OVERSIZE = "oversize"
 UNKNOWN_SITE = "unknown_site"
 UNKNOWN_TOPIC = "unknown_topic"
@@ -48,14 +52,16 @@ class Intake:
         self.received = 0
 
     def take(self, batch: Batch, received_at: float, messages: Sequence[Message]) -> int:
-        """Add messages to the batch until it is full. Returns how many were taken, at least one.
+        """Add messages to the batch. Returns how many were taken, at least one.
 
-        Live states go to the live writer. `received_at` is `time.perf_counter()` seconds.
+        Not all are if the batch gets full, or if they hold more than SLICE_ENTRIES entries. Live
+        states go to the live writer. `received_at` is `time.perf_counter()` seconds.
         """
         self._date(batch)
         route_of = self._table.route
         sites = self._sites.by_code
         taken = passed_by = size = 0
+        entries_end = len(batch.rows) + SLICE_ENTRIES
         for topic, payload, packet_id in messages:
             route = route_of(topic)
             taken += 1
@@ -73,7 +79,7 @@ class Intake:
                 batch.strangers.append((route, payload))
             else:
                 self._decode(batch, route, site, payload)
-                if batch.has_enough_items:
+                if len(batch.rows) >= entries_end or batch.has_enough_items:
                     break
             if batch.bytes + size >= BATCH_BYTES_MAX:
                 break
@@ -145,29 +151,27 @@ class Intake:
             else:
                 value = _EVENT_DECODERS[lane](payload)
                 if lane == topics.DAY:
-                    batch.days.add((site.id, value.fiscal_day))  # type: ignore[attr-defined]
+                    batch.day(site, value.fiscal_day)  # type: ignore[attr-defined]
                 batch.events.append(Event(route, site.id, value, payload))
         except Fault as fault:
             batch.reject(rejection(route, fault.reason, fault.detail, payload, site_id=site.id))
 
     def _decode_array(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
         """Take the good items of an array; each bad one is rejected by itself."""
-        for index, raw in decode.decode_items(payload):
-            try:
-                entry = decode.decode_entry(raw)
-            except Fault as fault:
+        for index, found in enumerate(decode.decode_entries(payload)):
+            if isinstance(found, Fault):
                 batch.reject(
                     rejection(
                         route,
-                        fault.reason,
-                        fault.detail,
-                        raw,
+                        found.reason,
+                        found.detail,
+                        decode.items_of(payload)[index],
                         site_id=site.id,
                         item_index=index,
                     )
                 )
             else:
-                self._stage(batch, route, site, entry, raw, index)
+                self._stage(batch, route, site, found, payload, index)
 
     def _stage(
         self,
@@ -179,9 +183,8 @@ class Intake:
         item_index: int | None,
     ) -> None:
         flags = entry_flags(entry, site, self._latest)
+        occurred_at_s = entry.occurred_at.timestamp()
+        batch.day(site, entry.fiscal_day).add(len(batch.rows), entry, occurred_at_s)
         batch.rows.append(entry_row(site.id, entry, flags, self._received_at))
         batch.origins.append((route, site, raw, item_index, flags, entry))
-        batch.days.add((site.id, entry.fiscal_day))
-        batch.occurred_at.append(entry.occurred_at.timestamp())
-        if entry.totalizer is not None:
-            batch.metered_sites.add(site.id)
+        batch.occurred_at.append(occurred_at_s)
