@@ -62,27 +62,38 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where a broker is and who we are there."""
+    """Where a broker is and who we are there.
+
+    `authority` is the certificate, as PEM, of who signs for the broker; empty for those whom the
+    system trusts.
+    """
 
     host: str
     port: int
     username: str | None
     password: str | None
     tls: bool
+    authority: str = ""
 
     @classmethod
-    def parse(cls, url: str) -> BrokerAddress:
+    def parse(cls, url: str, *, authority: str = "") -> BrokerAddress:
         """Read `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS. ValueError if not."""
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise ValueError(f"{url!r} is not mqtt://host[:port] or mqtts://host[:port]")
         tls = parts.scheme == "mqtts"
+        if authority:
+            try:
+                ssl.create_default_context(cadata=authority)
+            except ssl.SSLError as error:
+                raise ValueError(f"the authority's certificate cannot be read ({error})") from None
         return cls(
             host=parts.hostname,
             port=parts.port or (8883 if tls else 1883),
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             tls=tls,
+            authority=authority,
         )
 
     def client_options(self) -> dict[str, Any]:
@@ -92,8 +103,24 @@ class BrokerAddress:
             "port": self.port,
             "username": self.username,
             "password": self.password,
-            "tls_context": ssl.create_default_context() if self.tls else None,
+            "tls_context": self._tls_context() if self.tls else None,
         }
+
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self.authority or None)
+        context.sslsocket_class = _ClosingSocket
+        return context
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself when the other side is not to be trusted; paho would forget to."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 as it is in ssl
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class FrameError(Exception):

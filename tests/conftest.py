@@ -19,6 +19,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from console.embedded.postgres import embedded_database, running_postgres
+from tests import certificates
 from tests.tools.install import MOSQUITTO_PATH
 
 if TYPE_CHECKING:
@@ -127,13 +128,18 @@ def database_url(committed_db: None) -> str:
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where a broker listens."""
+    """Where a broker listens; `tls_port` is 0 for one that does without TLS."""
 
     port: int
+    tls_port: int = 0
 
     @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        return f"mqtts://127.0.0.1:{self.tls_port}"
 
 
 def free_port() -> int:
@@ -160,15 +166,19 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerAddres
         pytest.fail("mosquitto is missing; `make test` installs it")
     port = free_port()
     folder: Path = tmp_path_factory.mktemp("mosquitto")
+    tls_port = free_port()
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-        "max_queued_messages 0\n"
+        "max_queued_messages 0\nuser root\n"
+        f"listener {tls_port} 127.0.0.1\ncertfile {certificates.SERVER}\n"
+        f"keyfile {certificates.SERVER_KEY}\n"
     )
     with subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
             wait_for_port(port)
-            yield BrokerAddress(port)
+            wait_for_port(tls_port)
+            yield BrokerAddress(port, tls_port)
         finally:
             process.terminate()
 

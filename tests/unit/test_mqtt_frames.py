@@ -135,6 +135,8 @@ def test_addresses() -> None:
     )
     with pytest.raises(ValueError, match="is not mqtt://"):
         BrokerAddress.parse("http://example.org")
+    with pytest.raises(ValueError, match="authority's certificate cannot be read"):
+        BrokerAddress.parse("mqtts://example.org", authority="/etc/ca.pem")
 
 
 def test_acknowledgements_go_out_in_the_order_of_arrival() -> None:
