@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,6 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from console.embedded.postgres import embedded_database, running_postgres
-from tests import certificates
-from tests.tools.install import MOSQUITTO_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,26 +157,12 @@ def embedded_broker() -> Iterator[BrokerAddress]:
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerAddress]:
     """Mosquitto, as it would run in production (without its persistence)."""
-    binary = shutil.which("mosquitto", path=MOSQUITTO_PATH)
-    if binary is None:
-        pytest.fail("mosquitto is missing; `make test` installs it")
-    port = free_port()
-    folder: Path = tmp_path_factory.mktemp("mosquitto")
-    tls_port = free_port()
-    config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-        "max_queued_messages 0\nuser root\n"
-        f"listener {tls_port} 127.0.0.1\ncertfile {certificates.SERVER}\n"
-        f"keyfile {certificates.SERVER_KEY}\n"
-    )
-    with subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for_port(port)
-            wait_for_port(tls_port)
-            yield BrokerAddress(port, tls_port)
-        finally:
-            process.terminate()
+    from tests.mosquitto import Mosquitto
+
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    yield BrokerAddress(broker.port, broker.tls_port)
+    broker.stop()
 
 
 def wait_for_port(port: int, *, seconds: float = 10) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -23,8 +22,7 @@ from psycopg.rows import dict_row
 
 from console.embedded.postgres import embedded_database, running_postgres
 from tests.benchmarks.traffic import FISCAL_DAY, SITES, site_code
-from tests.conftest import free_port, wait_for_port
-from tests.tools.install import MOSQUITTO_PATH
+from tests.mosquitto import Mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR_DIR = Path(os.environ["VAR_DIR"])
@@ -218,12 +216,16 @@ def peak_mb(process: psutil.Process) -> float:
 def running_rig(*, counts_statements: bool = False) -> Iterator[Rig]:
     """Start PostgreSQL and Mosquitto, migrated and empty; stop them afterwards."""
     VAR_DIR.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    with _running_database(counts_statements=counts_statements) as connection, _mosquitto(port):
-        rig = Rig(connection, port)
-        rig.start("manage", "migrate", "--verbosity=0").wait()
-        rig.empty()
-        yield rig
+    broker = Mosquitto(VAR_DIR)
+    with _running_database(counts_statements=counts_statements) as connection:
+        broker.start()
+        try:
+            rig = Rig(connection, broker.port)
+            rig.start("manage", "migrate", "--verbosity=0").wait()
+            rig.empty()
+            yield rig
+        finally:
+            broker.stop()
 
 
 @contextlib.contextmanager
@@ -245,22 +247,3 @@ def _connection() -> psycopg.Connection[Any]:
     return psycopg.connect(
         host=database["HOST"], dbname=database["NAME"], user=database["USER"], autocommit=True
     )
-
-
-@contextlib.contextmanager
-def _mosquitto(port: int) -> Iterator[None]:
-    binary = shutil.which("mosquitto", path=MOSQUITTO_PATH)
-    if binary is None:
-        sys.exit("mosquitto is missing; `make test` installs it")
-    config = VAR_DIR / "mosquitto.conf"
-    # The window is lifted for everybody, and nothing is dropped however far a contender is behind.
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-        "max_queued_messages 0\n"
-    )
-    with subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as broker:
-        try:
-            wait_for_port(port)
-            yield
-        finally:
-            broker.terminate()
