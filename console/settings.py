@@ -28,6 +28,12 @@ PORT = env.int("PORT", default=8000)
 MQTT_PORT = env.int("MQTT_PORT", default=running_mqtt_port(VAR_DIR) or 1883)
 MQTT_URL = env.str("MQTT_URL", default="") or f"mqtt://127.0.0.1:{MQTT_PORT}"
 
+#: Where `manage.py ingest` answers Prometheus; 0: nowhere. And who may ask the console: whoever
+#: knows the token, on this machine without one while DEBUG is on.
+METRICS_PORT = env.int("METRICS_PORT", default=0)
+METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 #: True while the database and the broker are the embedded ones.
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")
 MQTT_IS_EMBEDDED = not env.str("MQTT_URL", default="")

@@ -29,9 +29,11 @@ from ingest.database import PASSING_ERRORS, make_pool
 from ingest.intake import Intake
 from ingest.lease import LeaseLost, held_lease
 from ingest.live import LiveStates, write_round
-from ingest.pulse import Meter, prune_pulses, write_pulse
+from ingest.metrics import Tally
+from ingest.pulse import Meter, Reporter, prune_pulses, write_pulse
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
+from ledger.models.operations import IngestWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -96,6 +98,8 @@ class Worker:
         self, options: WorkerOptions, *, on_pulse: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
         self.options = options
+        self.tally = Tally()
+        self._reporter = Reporter(options.name, datetime.datetime.now(datetime.UTC))
         self._on_pulse = on_pulse
         self._stopping = asyncio.Event()
         self._is_working = False
@@ -137,18 +141,29 @@ class Worker:
     async def _run_session(self, backoff: Backoff) -> None:
         """Work for as long as the database connection that holds our name lives."""
         name = self.options.name
-        async with held_lease(name) as lease, make_pool(application_name=f"ingest {name}") as pool:
-            session = _Session(self.options, pool, self._stopping, self._on_pulse)
+        async with (
+            held_lease(name, on_standby=self._stand_by) as lease,
+            make_pool(application_name=f"ingest {name}") as pool,
+        ):
+            session = _Session(
+                self.options, pool, self._stopping, self._on_pulse, self.tally, self._reporter
+            )
             await session.prepare()
             backoff.reset()
-            self._is_working = True
+            self._is_working = self.tally.holds_name = True
+            self.tally.stands_by = False
             try:
                 async with asyncio.TaskGroup() as tasks:
                     watch = tasks.create_task(lease.watch(session.reload_sites))
                     await session.work()
                     watch.cancel()
             finally:
-                self._is_working = False
+                self._is_working = self.tally.holds_name = False
+                # What a session that ended by a loss counted since its last pulse.
+                self.tally.add(session.meter)
+
+    def _stand_by(self) -> None:
+        self.tally.stands_by = True
 
 
 class _Session:
@@ -160,8 +175,12 @@ class _Session:
         pool: AsyncConnectionPool[AsyncConnection[Any]],
         stopping: asyncio.Event,
         on_pulse: Callable[[dict[str, Any]], None] | None,
+        tally: Tally,
+        reporter: Reporter,
     ) -> None:
         self.options = options
+        self.tally = tally
+        self.reporter = reporter
         self.pool = pool
         self.stopping = stopping
         self.on_pulse = on_pulse
@@ -178,6 +197,11 @@ class _Session:
         self.emptied = asyncio.Event()
         self.is_last_batch = False
         self.live_packet_ids: list[int] = []
+        tally.held = self.held
+
+    def held(self) -> tuple[int, int]:
+        """Return how many messages the batch being filled holds, and the inbox before it."""
+        return self.batch.messages, self.link.held if self.link else 0
 
     async def prepare(self) -> None:
         """Know the sites and have the coming months' partitions before the first message."""
@@ -203,7 +227,7 @@ class _Session:
                 helper.cancel()
         # A last round, so that the final second is on record too.
         await self._write_live()
-        await self._write_pulse()
+        await self._write_pulse(is_last=True)
 
     # --- broker ---------------------------------------------------------------------------------
 
@@ -218,6 +242,7 @@ class _Session:
                     subscriptions=[self.options.subscription],
                 ) as link:
                     logger.info("connected to the broker as %r", self.options.name)
+                    self.tally.counts["broker_connections"] += 1
                     backoff.reset()
                     await self._work_on(link)
             except aiomqtt.MqttError as error:
@@ -233,6 +258,7 @@ class _Session:
         self.filled.clear()
         self.live_packet_ids.clear()
         self.link = link
+        self.tally.is_connected = True
         receiving = asyncio.create_task(self._receive(link))
         committing = asyncio.create_task(self._commit_for_ever(link))
         stopped = asyncio.create_task(self.stopping.wait())
@@ -242,6 +268,7 @@ class _Session:
             )
         finally:
             self.link = None
+            self.tally.is_connected = False
             stopped.cancel()
             await _cancel(receiving)
             if self.stopping.is_set() and not committing.done():
@@ -299,6 +326,7 @@ class _Session:
                 break
             except _PASSING as error:
                 logger.warning("database: %s; the batch is kept and tried again", error)
+                self.meter.commit_retries += 1
                 await backoff.wait()
         if outcome is not None:
             self.meter.committed(batch, outcome)
@@ -382,17 +410,22 @@ class _Session:
             except _PASSING as error:
                 logger.warning("database: %s; this second's pulse is lost", error)
 
-    async def _write_pulse(self) -> None:
+    async def _write_pulse(self, *, is_last: bool = False) -> None:
         row = self.meter.row()
+        self.tally.add(self.meter)
         self.meter = Meter()
-        backlog = self.batch.messages + (self.link.held if self.link else 0)
+        backlog = sum(self.held())
+        state = IngestWorker.State.CONNECTED if self.link else IngestWorker.State.DISCONNECTED
+        if is_last:
+            state = IngestWorker.State.STOPPED
         if self.on_pulse is not None:
-            self.on_pulse({**row, "backlog": backlog})
+            self.on_pulse({**row, "backlog": backlog, "state": state})
         async with self.pool.connection() as connection:
             await write_pulse(
                 connection,
-                worker=self.options.name,
+                reporter=self.reporter,
                 at=datetime.datetime.now(datetime.UTC),
+                state=state.value,
                 row=row,
                 backlog=backlog,
             )
