@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "console.metrics.request_metrics",
     "django.middleware.security.SecurityMiddleware",
     "console.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
