@@ -55,6 +55,8 @@ MONTHS_AHEAD = 3
 HOUSEKEEPING_S = 3600.0
 #: How long a stop waits for a database that is away.
 STOP_GRACE_S = 10.0
+#: A worker that commits one batch for longer than this stands still, and says so.
+STANDING_STILL_S = 5.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 
@@ -196,6 +198,8 @@ class _Session:
         self.filled = asyncio.Event()
         self.emptied = asyncio.Event()
         self.is_last_batch = False
+        #: When the batch at hand began to be committed, None while there is none.
+        self.committing_since: float | None = None
         self.live_packet_ids: list[int] = []
         tally.held = self.held
 
@@ -311,7 +315,11 @@ class _Session:
             batch, self.batch = self.batch, Batch()
             self.emptied.set()
             if batch:
-                await self._commit(batch)
+                self.committing_since = time.monotonic()
+                try:
+                    await self._commit(batch)
+                finally:
+                    self.committing_since = None
                 link.acknowledge(batch.packet_ids)
                 self.live_packet_ids += batch.live_packet_ids
             if self.is_last_batch and not self.batch:
@@ -415,9 +423,7 @@ class _Session:
         self.tally.add(self.meter)
         self.meter = Meter()
         backlog = sum(self.held())
-        state = IngestWorker.State.CONNECTED if self.link else IngestWorker.State.DISCONNECTED
-        if is_last:
-            state = IngestWorker.State.STOPPED
+        state = IngestWorker.State.STOPPED if is_last else self._state()
         if self.on_pulse is not None:
             self.on_pulse({**row, "backlog": backlog, "state": state})
         async with self.pool.connection() as connection:
@@ -430,6 +436,14 @@ class _Session:
                 backlog=backlog,
             )
         await self._announce(pulse=True)
+
+    def _state(self) -> IngestWorker.State:
+        if self.link is None:
+            return IngestWorker.State.DISCONNECTED
+        since = self.committing_since
+        if since is not None and time.monotonic() - since > STANDING_STILL_S:
+            return IngestWorker.State.STANDING_STILL
+        return IngestWorker.State.CONNECTED
 
     async def _housekeeping(self) -> None:
         while True:

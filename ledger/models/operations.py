@@ -101,12 +101,14 @@ class IngestWorker(models.Model):
     Written with each pulse. `reported_at` is the last report; each `last_..._at` is the last
     second in which there was any (None: never), so that nobody has to look for it in days of
     pulses. `backlog` is how many messages it held. `standby_at` is when another process of the
-    same name last said that it stands by.
+    same name last said that it stands by. A worker stands still while it tries to commit one and
+    the same batch for longer than a few seconds.
     """
 
     class State(models.TextChoices):
         CONNECTED = "connected", _("Connected to the broker")
         DISCONNECTED = "disconnected", _("Without the broker")
+        STANDING_STILL = "standing_still", _("Standing still")
         STOPPED = "stopped", _("Stopped as asked")
 
     name = models.CharField(_("name"), max_length=64, primary_key=True)
@@ -114,7 +116,7 @@ class IngestWorker(models.Model):
     process_id = models.IntegerField(_("process id"))
     started_at = models.DateTimeField(_("started at"))
     reported_at = models.DateTimeField(_("reported at"))
-    state = models.CharField(_("state"), max_length=12, choices=State)
+    state = models.CharField(_("state"), max_length=16, choices=State)
     state_since = models.DateTimeField(_("state since"))
     backlog = models.IntegerField(_("messages held"))
     last_received_at = models.DateTimeField(_("last message received at"), null=True)
