@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ingest.contract import LedgerEntry
+from ingest.rows import Row
 from ingest.sites import SiteConfig
 from ingest.topics import Route
+from ingest.totals import DayAdditions
 
 #: A batch is handed on once it holds this much of anything.
 BATCH_ENTRIES_MAX = 5_000
 BATCH_MESSAGES_MAX = 5_000
 BATCH_BYTES_MAX = 8 * 1024 * 1024
+#: How much of a refusal's explanation is kept: it may quote what was refused.
+DETAIL_CHARS_MAX = 500
 #: How much of an oversized payload, or of one on an unknown topic, is kept.
 FIRST_BYTES = 4_096
 
 
-#: Where an entry came from: its route, its site, its bytes, its place in an array if it came in
-#: one, what looks wrong about it, and itself. A plain tuple, because one is made for every entry.
+#: Where an entry came from: its route, its site, its message's bytes, its place there if that is
+#: an array, what looks wrong about it, and itself. A plain tuple, because each entry has one.
 Origin = tuple[Route, SiteConfig, bytes, int | None, int, LedgerEntry]
 
 
@@ -58,6 +62,7 @@ def rejection(
     *,
     site_id: int | None = None,
     item_index: int | None = None,
+    raw_size: int | None = None,
     first_bytes_only: bool = False,
     by_topic_only: bool = False,
 ) -> Rejection:
@@ -73,12 +78,51 @@ def rejection(
         topic=route.topic,
         site_id=site_id,
         reason=reason,
-        detail=detail.replace("\x00", "\\x00"),
+        detail=_shortened(detail).replace("\x00", "\\x00"),
         raw=raw[:FIRST_BYTES] if first_bytes_only else raw,
-        raw_size=len(raw),
+        raw_size=len(raw) if raw_size is None else raw_size,
         digest=digest.digest(),
         item_index=item_index,
     )
+
+
+def _shortened(text: str) -> str:
+    """Return the text, or its beginning and end when it is too long: both say what was wrong."""
+    if len(text) <= DETAIL_CHARS_MAX:
+        return text
+    half = DETAIL_CHARS_MAX // 2
+    return f"{text[:half]} … {text[-half:]}"
+
+
+class DayEntries:
+    """The entries that a batch holds of one fiscal day, and what they add to it if all are new."""
+
+    __slots__ = ("additions", "is_ascending", "is_metered", "lowest", "places")
+
+    def __init__(self, timezone: str) -> None:
+        self.additions = DayAdditions(timezone)
+        #: Where they stand in the batch.
+        self.places: list[int] = []
+        self.lowest = 0
+        #: Whether each came after those of lower sequence, and none twice.
+        self.is_ascending = True
+        #: Whether one says where a meter stands.
+        self.is_metered = False
+
+    def add(self, place: int, entry: LedgerEntry, occurred_at_s: float) -> None:
+        """Add an entry; `occurred_at_s` is its time as seconds since 1970."""
+        if not self.places:
+            self.lowest = entry.sequence
+        elif entry.sequence <= self.additions.highest:
+            self.is_ascending = False
+        if entry.totalizer is not None:
+            self.is_metered = True
+        self.places.append(place)
+        self.additions.add(entry, occurred_at_s)
+
+    def follow(self, highest: int) -> bool:
+        """Tell whether none of them can be in a day that holds none above `highest`."""
+        return self.is_ascending and self.lowest > highest
 
 
 @dataclass(slots=True)
@@ -89,15 +133,14 @@ class Batch:
     received_at: datetime.datetime = field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC)
     )
-    lines: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     rejections: dict[bytes, Rejection] = field(default_factory=dict)
     #: Messages of sites that are not in memory: settled once the database was asked.
     strangers: list[tuple[Route, bytes]] = field(default_factory=list)
-    days: set[tuple[int, datetime.date]] = field(default_factory=set)
-    #: Sites with an entry that says where a meter stands.
-    metered_sites: set[int] = field(default_factory=set)
+    #: By site and fiscal day; without entries where a day was only opened or closed.
+    days: dict[tuple[int, datetime.date], DayEntries] = field(default_factory=dict)
     packet_ids: list[int] = field(default_factory=list)
     #: Of live states: acknowledged once the round that writes them is committed too.
     live_packet_ids: list[int] = field(default_factory=list)
@@ -110,16 +153,28 @@ class Batch:
     def __bool__(self) -> bool:
         return self.messages > 0
 
+    def day(self, site: SiteConfig, fiscal_day: datetime.date) -> DayEntries:
+        """Return what the batch holds of a fiscal day, which it will lock."""
+        day = self.days.get((site.id, fiscal_day))
+        if day is None:
+            day = self.days[site.id, fiscal_day] = DayEntries(site.timezone)
+        return day
+
     @property
     def has_anything_to_store(self) -> bool:
         """Whether a transaction is needed before the messages may be acknowledged."""
-        return bool(self.lines or self.events or self.rejections)
+        return bool(self.rows or self.events or self.rejections)
+
+    @property
+    def has_enough_items(self) -> bool:
+        """Whether its entries, good and bad, are as many as one transaction should take."""
+        return len(self.rows) + len(self.rejections) >= BATCH_ENTRIES_MAX
 
     @property
     def is_full(self) -> bool:
         """Whether the batch should be stored before it takes more."""
         return (
-            len(self.lines) >= BATCH_ENTRIES_MAX
+            self.has_enough_items
             or self.messages >= BATCH_MESSAGES_MAX
             or self.bytes >= BATCH_BYTES_MAX
         )

@@ -49,7 +49,7 @@ PumpStateName = Literal[
 ]
 
 
-class LedgerEntry(Struct, omit_defaults=True, kw_only=True):
+class LedgerEntry(Struct, omit_defaults=True, kw_only=True, gc=False):
     """One line of a site's fiscal day. Topic `ledger`, alone or in an array."""
 
     fiscal_day: datetime.date

@@ -24,6 +24,8 @@ STATEMENT_TIMEOUT_MS = 60_000
 
 #: Errors that pass: the database is away, slow, full, locked or changing roles.
 PASSING_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+#: Errors that the data itself caused: storing the same again would fail again.
+DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 
 def connection_parameters(*, application_name: str) -> dict[str, Any]:

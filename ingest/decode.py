@@ -7,9 +7,10 @@ contract refuses (too many decimals, out of range, NaN, an unknown word).
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -48,6 +49,11 @@ TAX_RATE = _measure(5, 2)
 METER = _measure(18, 3)
 TOTAL_MONEY = _measure(18, 2)
 TEMPERATURE = _measure(5, 1)
+
+#: A time within these years is one on the clocks of every time zone; beyond, the calendars of
+#: Python and PostgreSQL end.
+YEAR_MIN = 2
+YEAR_MAX = 9998
 
 _CENT, _MONEY_CONTEXT = MONEY.quantum, MONEY.context
 _MILLILITRE, _VOLUME_CONTEXT = VOLUME.quantum, VOLUME.context
@@ -92,6 +98,13 @@ def fit_fields(value: msgspec.Struct, measures: dict[str, Measure], prefix: str 
             setattr(value, name, fit(number, measure, prefix + name))
 
 
+def fit_time(at: datetime.datetime, name: str) -> datetime.datetime:
+    """Return the time in UTC, so that the same moment is always written the same way."""
+    if not YEAR_MIN <= at.year <= YEAR_MAX:
+        raise Fault(INVALID, f"{name}: the year {at.year} is not between {YEAR_MIN} and {YEAR_MAX}")
+    return at if at.tzinfo is datetime.UTC else at.astimezone(datetime.UTC)
+
+
 def refuse_nul(text: str | None, name: str) -> None:
     """Fault for a NUL character, which PostgreSQL cannot hold in text."""
     if text is not None and "\x00" in text:
@@ -99,7 +112,7 @@ def refuse_nul(text: str | None, name: str) -> None:
 
 
 def check_entry(entry: contract.LedgerEntry) -> None:
-    """Fit an entry's numbers to the ledger's columns. Fault if one does not.
+    """Fit an entry's numbers and its time to the ledger's columns. Fault if one does not.
 
     Says of a good entry only that it is good, since nearly all are and this runs for each;
     `_explain_entry` looks again, number by number, when something is wrong.
@@ -118,7 +131,10 @@ def check_entry(entry: contract.LedgerEntry) -> None:
         finite = False
     if not finite:
         _explain_entry(entry)
+    entry.occurred_at = fit_time(entry.occurred_at, "occurred_at")
     if entry.tax_rate is not None:
+        if entry.tax_rate.is_snan():
+            fit(entry.tax_rate, TAX_RATE, "tax_rate")  # the cache cannot even look it up
         entry.tax_rate = _tax_rate(entry.tax_rate)
     if entry.totalizer is not None:
         entry.totalizer = fit(entry.totalizer, METER, "totalizer")
@@ -162,6 +178,7 @@ def _refuse_repeats(keys: Iterable[object], name: str) -> None:
 
 def check_day(day: contract.DayOpened | contract.DayClosed) -> None:
     """Fit a day's declarations, and put them in order, so that equal ones are equal."""
+    day.at = fit_time(day.at, "at")
     for reading in day.totalizers:
         fit_fields(reading, {"volume": METER}, "totalizers.")
         refuse_nul(reading.product, "totalizers.product")
@@ -184,7 +201,8 @@ def check_day(day: contract.DayOpened | contract.DayClosed) -> None:
 
 
 def check_delivery(delivery: contract.Delivery) -> None:
-    """Fit a delivery's numbers."""
+    """Fit a delivery's numbers and its time."""
+    delivery.at = fit_time(delivery.at, "at")
     fit_fields(delivery, {"volume": METER, "volume_15c": METER})
     delivery.volume_15c = delivery.volume_15c or None
     refuse_nul(delivery.product, "product")
@@ -192,24 +210,28 @@ def check_delivery(delivery: contract.Delivery) -> None:
 
 
 def check_alarm(alarm: contract.Alarm) -> None:
-    """Check an alarm's words."""
+    """Check an alarm's words and its time."""
+    alarm.at = fit_time(alarm.at, "at")
     for name in ("device", "code", "severity", "text"):
         refuse_nul(getattr(alarm, name), name)
 
 
 def check_status(status: contract.Status) -> None:
-    """Check a status's words."""
+    """Check a status's words and its time."""
+    status.at = fit_time(status.at, "at")
     refuse_nul(status.controller, "controller")
 
 
 def check_pump(pump: contract.Pump) -> None:
-    """Fit a pump's running numbers."""
+    """Fit a pump's running numbers and its time."""
+    pump.at = fit_time(pump.at, "at")
     fit_fields(pump, _PUMP_MEASURES)
     refuse_nul(pump.product, "product")
 
 
 def check_tank(gauge: contract.TankGauge) -> None:
-    """Fit a gauge's readings."""
+    """Fit a gauge's readings and its time."""
+    gauge.at = fit_time(gauge.at, "at")
     fit_fields(gauge, _TANK_MEASURES)
     refuse_nul(gauge.product, "product")
     refuse_nul(gauge.status, "status")
@@ -259,6 +281,7 @@ decode_pump = decoder(contract.Pump, check_pump)
 decode_tank = decoder(contract.TankGauge, check_tank)
 
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_entries = msgspec.json.Decoder(list[contract.LedgerEntry]).decode
 
 
 def is_array(payload: bytes) -> bool:
@@ -266,14 +289,51 @@ def is_array(payload: bytes) -> bool:
     return payload[:1] == b"[" or payload.lstrip()[:1] == b"["
 
 
-def decode_items(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the place and the bytes of each item of an array. Fault if it is none, or too long."""
+def decode_entries(payload: bytes) -> list[contract.LedgerEntry | Fault]:
+    """Return each item of an array of entries, or why it is refused.
+
+    Fault if it is no array, or too long. Good arrays are decoded in one go; only where something
+    is wrong each item is looked at by itself.
+    """
+    try:
+        entries = _decode_entries(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [_entry_or_fault(item) for item in items_of(payload)]
+    _refuse_length(len(entries))
+    return [_checked_or_fault(entry) for entry in entries]
+
+
+@lru_cache(maxsize=2)
+def items_of(payload: bytes) -> tuple[bytes, ...]:
+    """Return the bytes of each item of an array. Fault if it is none, or too long.
+
+    Remembered, because it is asked for each item that is refused, one after the other.
+    """
     try:
         items = _decode_items(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise fault_of(error, payload) from None
-    if len(items) > contract.ARRAY_ITEMS_MAX:
+    _refuse_length(len(items))
+    return tuple(bytes(item) for item in items)
+
+
+def _refuse_length(length: int) -> None:
+    if length > contract.ARRAY_ITEMS_MAX:
         raise Fault(
-            INVALID, f"an array of {len(items)} items; at most {contract.ARRAY_ITEMS_MAX} are taken"
+            INVALID, f"an array of {length} items; at most {contract.ARRAY_ITEMS_MAX} are taken"
         )
-    return ((index, bytes(item)) for index, item in enumerate(items))
+
+
+def _entry_or_fault(item: bytes) -> contract.LedgerEntry | Fault:
+    try:
+        return decode_entry(item)
+    except Fault as fault:
+        return fault
+
+
+def _checked_or_fault(entry: contract.LedgerEntry) -> contract.LedgerEntry | Fault:
+    try:
+        check_entry(entry)
+    except Fault as fault:
+        return fault
+    return entry

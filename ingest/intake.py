@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest import decode, topics
-from ingest.batch import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, Event, rejection
+from ingest.batch import BATCH_BYTES_MAX, Batch, Event, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
-from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_line
+from ingest.mqtt import Beginning
+from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from ingest.mqtt import Message
     from ingest.sites import SiteConfig, SiteRegistry
     from ingest.topics import Route
+
+#: After so many entries others get their turn, however many messages are at hand: an array may
+#: hold a thousand.
+SLICE_ENTRIES = 256
 
 OVERSIZE = "oversize"
 UNKNOWN_SITE = "unknown_site"
@@ -34,20 +39,29 @@ _EVENT_DECODERS: dict[str, Callable[[bytes], object]] = {
 class Intake:
     """Turns messages into what a batch stores."""
 
-    def __init__(self, sites: SiteRegistry, live: LiveStates) -> None:
+    def __init__(
+        self,
+        sites: SiteRegistry,
+        live: LiveStates,
+        share: topics.Share = topics.ALL_SITES,
+    ) -> None:
         self._sites = sites
         self._live = live
-        self._table = topics.TopicTable()
+        self._table = topics.TopicTable(share)
+        #: Messages since somebody last set it to 0, but for those that were passed by.
+        self.received = 0
 
     def take(self, batch: Batch, received_at: float, messages: Sequence[Message]) -> int:
-        """Add messages to the batch until it is full. Returns how many were taken, at least one.
+        """Add messages to the batch. Returns how many were taken, at least one.
 
-        Live states go to the live writer. `received_at` is `time.perf_counter()` seconds.
+        Not all are if the batch gets full, or if they hold more than SLICE_ENTRIES entries. Live
+        states go to the live writer. `received_at` is `time.perf_counter()` seconds.
         """
         self._date(batch)
         route_of = self._table.route
         sites = self._sites.by_code
-        taken = size = 0
+        taken = passed_by = size = 0
+        entries_end = len(batch.rows) + SLICE_ENTRIES
         for topic, payload, packet_id in messages:
             route = route_of(topic)
             taken += 1
@@ -56,21 +70,24 @@ class Intake:
             if packet_id:
                 ids = batch.live_packet_ids if route.lane in _LIVE_LANES else batch.packet_ids
                 ids.append(packet_id)
+            if route.lane in topics.PASSED_BY:
+                passed_by += 1
+                continue
             if route.problem or len(payload) > PAYLOAD_BYTES_MAX:
                 self._reject_unread(batch, route, payload)
-            elif route.lane in topics.OUTGOING:
-                continue  # the console's own words come back to it
             elif site is None:
                 batch.strangers.append((route, payload))
             else:
                 self._decode(batch, route, site, payload)
-                if len(batch.lines) >= BATCH_ENTRIES_MAX:
+                if len(batch.rows) >= entries_end or batch.has_enough_items:
                     break
             if batch.bytes + size >= BATCH_BYTES_MAX:
                 break
         batch.messages += taken
         batch.bytes += size
-        batch.receipts.append((received_at, taken))
+        if taken > passed_by:
+            batch.receipts.append((received_at, taken - passed_by))
+            self.received += taken - passed_by
         return taken
 
     def _date(self, batch: Batch) -> None:
@@ -99,7 +116,7 @@ class Intake:
 
     def _reject_unread(self, batch: Batch, route: Route, payload: bytes) -> None:
         site = self._sites.by_code.get(route.site_code)
-        size = len(payload)
+        size = payload.size if isinstance(payload, Beginning) else len(payload)
         if route.problem:
             reason, detail = UNKNOWN_TOPIC, f"{route.topic}: {route.problem}"
         else:
@@ -112,6 +129,7 @@ class Intake:
                 detail,
                 payload,
                 site_id=site and site.id,
+                raw_size=size,
                 first_bytes_only=True,
             )
         )
@@ -121,13 +139,11 @@ class Intake:
         self._live.heard(site.id)
         try:
             if lane == topics.LEDGER:
-                if payload[:1] == b"{":
-                    entry = decode.decode_entry(payload)
-                    self._stage(batch, route, site, entry, payload, None)
-                elif decode.is_array(payload):
+                if decode.is_array(payload):
                     self._decode_array(batch, route, site, payload)
                 else:
-                    decode.decode_entry(payload)
+                    entry = decode.decode_entry(payload)
+                    self._stage(batch, route, site, entry, payload, None)
             elif lane == topics.PUMPS:
                 self._live.pump(site.id, route.device, decode.decode_pump(payload))
             elif lane == topics.TANKS:
@@ -135,29 +151,27 @@ class Intake:
             else:
                 value = _EVENT_DECODERS[lane](payload)
                 if lane == topics.DAY:
-                    batch.days.add((site.id, value.fiscal_day))  # type: ignore[attr-defined]
+                    batch.day(site, value.fiscal_day)  # type: ignore[attr-defined]
                 batch.events.append(Event(route, site.id, value, payload))
         except Fault as fault:
             batch.reject(rejection(route, fault.reason, fault.detail, payload, site_id=site.id))
 
     def _decode_array(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
         """Take the good items of an array; each bad one is rejected by itself."""
-        for index, raw in decode.decode_items(payload):
-            try:
-                entry = decode.decode_entry(raw)
-            except Fault as fault:
+        for index, found in enumerate(decode.decode_entries(payload)):
+            if isinstance(found, Fault):
                 batch.reject(
                     rejection(
                         route,
-                        fault.reason,
-                        fault.detail,
-                        raw,
+                        found.reason,
+                        found.detail,
+                        decode.items_of(payload)[index],
                         site_id=site.id,
                         item_index=index,
                     )
                 )
             else:
-                self._stage(batch, route, site, entry, raw, index)
+                self._stage(batch, route, site, found, payload, index)
 
     def _stage(
         self,
@@ -169,9 +183,8 @@ class Intake:
         item_index: int | None,
     ) -> None:
         flags = entry_flags(entry, site, self._latest)
-        batch.lines.append(entry_line(site.id, entry, flags, self._received_at))
+        occurred_at_s = entry.occurred_at.timestamp()
+        batch.day(site, entry.fiscal_day).add(len(batch.rows), entry, occurred_at_s)
+        batch.rows.append(entry_row(site.id, entry, flags, self._received_at))
         batch.origins.append((route, site, raw, item_index, flags, entry))
-        batch.days.add((site.id, entry.fiscal_day))
-        batch.occurred_at.append(entry.occurred_at.timestamp())
-        if entry.totalizer is not None:
-            batch.metered_sites.add(site.id)
+        batch.occurred_at.append(occurred_at_s)

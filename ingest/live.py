@@ -1,27 +1,31 @@
 """The live lanes: the newest state of each pump and tank, written a few times a second.
 
-Thousands of messages a second become one statement for all pumps and one for all tanks: between
-two rounds the newest value wins in memory, in the database the newest time wins.
+Thousands of messages a second become one statement a round, for all pumps and tanks: between two
+rounds the newest value wins in memory, in the database the newest time wins.
 """
 
 from __future__ import annotations
 
 import datetime
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ingest.database import DATA_ERRORS
 from ingest.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg import AsyncConnection
 
     from ingest.contract import Pump, TankGauge
 
-_PUMP_STATES = load("pump_states")
-_TANK_STATES = load("tank_states")
-_HEARD = load("heard")
+logger = logging.getLogger(__name__)
+
+_LIVE_ROUND = load("live_round")
 
 
 @dataclass(slots=True)
@@ -43,6 +47,18 @@ class LiveRound:
 
     def __bool__(self) -> bool:
         return bool(self.pumps or self.tanks or self.heard)
+
+    def __len__(self) -> int:
+        return len(self.pumps) + len(self.tanks)
+
+    def split(self) -> Iterator[LiveRound]:
+        """Yield what it holds one by one."""
+        for key, pump in self.pumps.items():
+            yield LiveRound(pumps={key: pump})
+        for key, gauge in self.tanks.items():
+            yield LiveRound(tanks={key: gauge})
+        for site_id in self.heard:
+            yield LiveRound(heard={site_id})
 
     @property
     def sites(self) -> set[int]:
@@ -95,55 +111,80 @@ class LiveStates:
 
 
 async def write_round(
-    connection: AsyncConnection[Any], live: LiveRound, received_at: datetime.datetime
+    connection: AsyncConnection[Any],
+    live: LiveRound,
+    received_at: datetime.datetime,
+    announcement: str,
 ) -> int:
-    """Write a round in one transaction. Returns how many states it held."""
-    async with connection.transaction():
-        if live.pumps:
-            await connection.execute(_PUMP_STATES, _pump_columns(live, received_at))
-        if live.tanks:
-            await connection.execute(_TANK_STATES, _tank_columns(live, received_at))
-        if live.heard:
-            await connection.execute(
-                _HEARD, {"site_ids": sorted(live.heard), "received_at": received_at}
-            )
-    return len(live.pumps) + len(live.tanks)
+    """Write a round and announce it, in one statement. Returns how many states were written.
+
+    A state that PostgreSQL itself refuses costs only itself: the next one takes its place.
+    """
+    try:
+        await _write(connection, live, received_at, announcement)
+    except DATA_ERRORS:
+        return await _write_one_by_one(connection, live, received_at, announcement)
+    return len(live)
 
 
-def _pump_columns(live: LiveRound, received_at: datetime.datetime) -> dict[str, Any]:
-    pumps = live.pumps.items()
-    newest = [pump.newest for _, pump in pumps]
+async def _write_one_by_one(
+    connection: AsyncConnection[Any],
+    live: LiveRound,
+    received_at: datetime.datetime,
+    announcement: str,
+) -> int:
+    written = 0
+    for part in live.split():
+        try:
+            await _write(connection, part, received_at, announcement)
+        except DATA_ERRORS as error:
+            logger.warning("PostgreSQL refuses a live state (%s): %s", part, error)
+        else:
+            written += len(part)
+    return written
+
+
+async def _write(
+    connection: AsyncConnection[Any],
+    live: LiveRound,
+    received_at: datetime.datetime,
+    announcement: str,
+) -> None:
+    await connection.execute(
+        _LIVE_ROUND,
+        {
+            "received_at": received_at,
+            "announcement": announcement,
+            "heard_site_id": sorted(live.heard),
+            **_pump_columns(live),
+            **_tank_columns(live),
+        },
+    )
+
+
+def _pump_columns(live: LiveRound) -> dict[str, Any]:
+    names = ("state", "at", "nozzle", "product", "volume", "amount", "unit_price")
     return {
-        "received_at": received_at,
-        "site_id": [site_id for (site_id, _), _ in pumps],
-        "fuelling_point": [point for (_, point), _ in pumps],
-        "since": [pump.since for _, pump in pumps],
-        "steady": [pump.steady for _, pump in pumps],
-        **_columns(newest, "state", "at", "nozzle", "product", "volume", "amount", "unit_price"),
+        "pump_site_id": [site_id for site_id, _ in live.pumps],
+        "pump_fuelling_point": [point for _, point in live.pumps],
+        "pump_since": [pump.since for pump in live.pumps.values()],
+        "pump_steady": [pump.steady for pump in live.pumps.values()],
+        **_columns("pump", [pump.newest for pump in live.pumps.values()], names),
     }
 
 
-def _tank_columns(live: LiveRound, received_at: datetime.datetime) -> dict[str, Any]:
-    tanks = live.tanks.items()
-    newest = [gauge for _, gauge in tanks]
+def _tank_columns(live: LiveRound) -> dict[str, Any]:
+    gauges = list(live.tanks.values())
+    names = (
+        "at", "product", "volume", "ullage", "capacity", "water", "temperature", "status",
+    )  # fmt: skip
     return {
-        "received_at": received_at,
-        "site_id": [site_id for (site_id, _), _ in tanks],
-        "tank": [tank for (_, tank), _ in tanks],
-        "alarms": [msgspec.json.encode(gauge.alarms).decode() for gauge in newest],
-        **_columns(
-            newest,
-            "at",
-            "product",
-            "volume",
-            "ullage",
-            "capacity",
-            "water",
-            "temperature",
-            "status",
-        ),
+        "tank_site_id": [site_id for site_id, _ in live.tanks],
+        "tank_tank": [tank for _, tank in live.tanks],
+        "tank_alarms": [msgspec.json.encode(gauge.alarms).decode() for gauge in gauges],
+        **_columns("tank", gauges, names),
     }
 
 
-def _columns(values: list[Any], *names: str) -> dict[str, list[Any]]:
-    return {name: [getattr(value, name) for value in values] for name in names}
+def _columns(prefix: str, values: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]:
+    return {f"{prefix}_{name}": [getattr(value, name) for value in values] for name in names}

@@ -16,7 +16,7 @@ import contextlib
 import math
 import ssl
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -33,18 +33,23 @@ INBOX_BYTES_MAX = 16 * 1024 * 1024
 READ_BYTES = 256 * 1024
 KEEPALIVE_S = 60
 CONNECT_TIMEOUT_S = 10
-#: A frame longer than this is taken for a broken stream: far above any payload the contract allows.
-FRAME_BYTES_MAX = 64 * 1024 * 1024
+#: Of a longer frame only so much is kept: far above any payload the contract allows, far below
+#: what MQTT does (256 MiB).
+FRAME_BYTES_MAX = 4 * 1024 * 1024
 
 _PUBLISH = 0x30
 _PUBACK = 0x40
-#: From here on, a SUBACK's return code is a refusal.
-_REFUSED = 0x80
 
 
 #: A PUBLISH as it came: topic, payload, packet id. The id is 0 for QoS 0, which needs no
 #: acknowledgement. A plain tuple, because one is made for every message.
 Message = tuple[bytes, bytes, int]
+
+
+class Beginning(bytes):
+    """The first bytes of a payload too long to be held; `size` is the length of all of it."""
+
+    size: int
 
 
 @dataclass(slots=True)
@@ -98,11 +103,15 @@ class FrameError(Exception):
 class FrameReader:
     """Cut MQTT 3.1.1 frames out of a byte stream; keep PUBLISH, pass the others on.
 
-    `feed` may be called with any fragment: a frame is handled once its last byte is there.
+    `feed` may be called with any fragment: a frame is handled once its last byte is there. Of a
+    payload beyond FRAME_BYTES_MAX the reader keeps a `Beginning` and lets the rest pass.
     """
 
     def __init__(self) -> None:
         self._rest = b""
+        #: A message whose payload passes by, and how many bytes of it are still to come.
+        self._passing: Message | None = None
+        self._passing_bytes = 0
 
     def feed(self, data: bytes, messages: list[Message], others: list[bytes]) -> int:
         """Append the frames that `data` completes. Returns the bytes of their payloads.
@@ -111,8 +120,8 @@ class FrameReader:
         """
         if self._rest:
             data = self._rest + data
-        position = 0
-        payload_bytes = 0
+        position = self._let_pass(data, 0, messages) if self._passing else 0
+        payload_bytes = beyond = 0
         end = len(data)
         append = messages.append
         while end - position >= 2:
@@ -134,16 +143,25 @@ class FrameReader:
                 else:
                     break  # the length itself is cut off
                 if length > FRAME_BYTES_MAX:
-                    raise FrameError(f"a frame of {length} bytes")
+                    if header & 0xF0 != _PUBLISH:
+                        raise FrameError(f"an answer of {length} bytes")
+                    beyond = length - FRAME_BYTES_MAX
+                    length = FRAME_BYTES_MAX
             next_frame = body + length
             if next_frame > end:
                 break
             if header & 0xF0 == _PUBLISH:
                 topic_start = body + 2
+                if topic_start > next_frame:
+                    raise FrameError("a message without a topic")
                 topic_end = topic_start + (data[body] << 8 | data[body + 1])
                 if topic_end > next_frame:
                     raise FrameError("a topic longer than its frame")
                 if header & 0x06:
+                    if header & 0x04:
+                        raise FrameError("a message of QoS 2, where QoS 1 was asked for")
+                    if topic_end + 2 > next_frame:
+                        raise FrameError("a message without its number")
                     packet_id = data[topic_end] << 8 | data[topic_end + 1]
                     payload = data[topic_end + 2 : next_frame]
                 else:
@@ -154,8 +172,24 @@ class FrameReader:
             else:
                 others.append(data[position:next_frame])
             position = next_frame
+            if beyond:
+                topic, payload, packet_id = messages.pop()
+                beginning = Beginning(payload)
+                beginning.size = len(payload) + beyond
+                self._passing, self._passing_bytes = (topic, beginning, packet_id), beyond
+                position = self._let_pass(data, position, messages)
+                beyond = 0
         self._rest = data[position:]
         return payload_bytes
+
+    def _let_pass(self, data: bytes, position: int, messages: list[Message]) -> int:
+        """Skip what belongs to the long message, which is complete after that. Returns where."""
+        skipped = min(self._passing_bytes, len(data) - position)
+        self._passing_bytes -= skipped
+        if self._passing is not None and not self._passing_bytes:
+            messages.append(self._passing)
+            self._passing = None
+        return position + skipped
 
 
 class _BulkClient(aiomqtt.Client):
@@ -204,20 +238,20 @@ class _BulkClient(aiomqtt.Client):
         if not data:
             self._at_end = True
             self._run_paho()
+            if not self._connected.done():
+                self._fail(aiomqtt.MqttError("the broker closed the connection unanswered"))
             return
         self._client._last_bytes_received = time.monotonic()
         chunk = Chunk(time.perf_counter())
         others: list[bytes] = []
         try:
             self._inbox_bytes += self._reader.feed(data, chunk.messages, others)
-        except (FrameError, IndexError) as error:
-            self._loop.remove_reader(sock.fileno())
+        except FrameError as error:
+            self._keep(chunk)
             self._fail(aiomqtt.MqttError(str(error)))
             return
         if chunk.messages:
-            self._inbox.append(chunk)
-            self._inbox_messages += len(chunk.messages)
-            self._arrived.set()
+            self._keep(chunk)
             if self._inbox_messages >= INBOX_MESSAGES_MAX or self._inbox_bytes >= INBOX_BYTES_MAX:
                 self._paused = True
                 self._loop.remove_reader(sock.fileno())
@@ -226,13 +260,19 @@ class _BulkClient(aiomqtt.Client):
                 self._for_paho += frame
             self._run_paho()
 
+    def _keep(self, chunk: Chunk) -> None:
+        """Put what was read into the inbox."""
+        self._inbox.append(chunk)
+        self._inbox_messages += len(chunk.messages)
+        self._arrived.set()
+
     def _run_paho(self) -> None:
         """Let paho work through the frames left to it (or notice the end of the stream)."""
         try:
             while self._client.socket() is not None and (self._for_paho or self._at_end):
                 self._client.loop_read()
         except Exception as error:  # noqa: BLE001 whatever paho stumbles over ends the connection
-            self._fail(error)
+            self._fail(aiomqtt.MqttError(f"the broker's answer makes no sense ({error!r})"))
 
     async def _misc_loop(self) -> None:
         while True:
@@ -249,7 +289,8 @@ class _BulkClient(aiomqtt.Client):
         """Return all that arrived, at least one chunk. MqttError once the connection is lost."""
         while not self._inbox:
             if self._disconnected.done():
-                raise aiomqtt.MqttError("Disconnected") from self._disconnected.exception()
+                cause = self._disconnected.exception()
+                raise aiomqtt.MqttError(str(cause or "Disconnected")) from cause
             self._arrived.clear()
             arrived = asyncio.ensure_future(self._arrived.wait())
             try:
@@ -267,7 +308,7 @@ class _BulkClient(aiomqtt.Client):
         return chunks
 
     async def subscribe_all(self, subscriptions: Iterable[str]) -> None:
-        """Subscribe at QoS 1; a refusal ends the connection."""
+        """Subscribe at QoS 1; a refusal, or another QoS, ends the connection."""
         names = list(subscriptions)
         try:
             granted = await self.subscribe([(name, 1) for name in names], timeout=math.inf)
@@ -276,13 +317,18 @@ class _BulkClient(aiomqtt.Client):
             return
         codes: list[Any] = list(granted)
         for name, code in zip(names, codes, strict=True):
-            if getattr(code, "value", code) >= _REFUSED:
-                self._fail(aiomqtt.MqttError(f"the broker refuses the subscription to {name}"))
+            if getattr(code, "value", code) != 1:
+                # At QoS 0 it would forget what the worker could not store.
+                self._fail(
+                    aiomqtt.MqttError(f"the broker refuses the subscription to {name} at QoS 1")
+                )
 
-    def _fail(self, error: Exception) -> None:
-        """End the connection with an error that `take` raises."""
-        if not self._disconnected.done():
-            self._disconnected.set_exception(error)
+    def _fail(self, error: aiomqtt.MqttError) -> None:
+        """End the connection with an error that `take` raises, or the connecting does."""
+        waiting = self._disconnected if self._connected.done() else self._connected
+        if not waiting.done():
+            waiting.set_exception(error)
+        self._client._sock_close()
 
     def send_acknowledgements(self, packet_ids: Iterable[int]) -> None:
         """Queue one PUBACK each, all in one write."""
@@ -339,7 +385,8 @@ class InOrder:
 
     def __init__(self) -> None:
         self._expected: deque[int] = deque()
-        self._done: set[int] = set()
+        #: Counted, for a broker may send a message again before it is acknowledged.
+        self._done: Counter[int] = Counter()
 
     def received(self, messages: list[Message]) -> None:
         """Note the order of what is to be acknowledged."""
@@ -349,9 +396,9 @@ class InOrder:
         """Return, in order, what may be acknowledged now that these are stored."""
         self._done.update(packet_ids)
         released = []
-        while self._expected and self._expected[0] in self._done:
+        while self._expected and self._done[self._expected[0]]:
             packet_id = self._expected.popleft()
-            self._done.discard(packet_id)
+            self._done[packet_id] -= 1
             released.append(packet_id)
         return released
 
@@ -366,16 +413,26 @@ async def opened(client: aiomqtt.Client) -> AsyncIterator[None]:
     """
     entering = asyncio.ensure_future(client.__aenter__())
     try:
-        await asyncio.shield(entering)
-    except asyncio.CancelledError:
-        await asyncio.wait((entering,))
-        if entering.exception() is None:
-            await client.__aexit__(None, None, None)
-        raise
-    try:
-        yield
+        try:
+            await asyncio.shield(entering)
+            yield
+        finally:
+            await asyncio.wait((entering,))
+            if entering.exception() is None:
+                await client.__aexit__(None, None, None)
     finally:
-        await client.__aexit__(None, None, None)
+        await _hang_up(client)
+
+
+async def _hang_up(client: aiomqtt.Client) -> None:
+    """Close what aiomqtt leaves open when a connection failed or was never answered."""
+    client._client._sock_close()
+    if client._misc_task is not None:
+        client._misc_task.cancel()
+        await asyncio.wait((client._misc_task,))
+    for state in (client._connected, client._disconnected):
+        if state.done() and not state.cancelled():
+            state.exception()  # nobody else may have asked for it
 
 
 @contextlib.asynccontextmanager

@@ -1,24 +1,33 @@
-"""A ledger entry as one line of COPY's text format, and what looks wrong about it.
+"""A ledger entry as a row for COPY, and what looks wrong about it.
 
-The line is built by hand because it is the worker's hottest code: one f-string costs a third of
-what an adapter for each column does. The order is that of
-`sql/copy_entries.sql` and `sql/copy_staged.sql`.
+Rows are made into text by msgspec in one call for all: its JSON arrays are CSV but for their
+brackets, once COPY is told that a backslash escapes and `null` is absent. It takes a sixth of the
+time that formatting each row in Python takes. The order is that of `sql/copy_entries.sql` and
+`sql/copy_staged.sql`.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
+from typing import Any
+
+import msgspec
 
 from ingest.contract import LedgerEntry
 from ingest.sites import SiteConfig
 from ledger.models.entry import EntryFlag, Kind, Payment
 
 KIND_CODES: dict[str, int] = {kind.name.lower(): kind.value for kind in Kind}
-PAYMENT_CODES: dict[str | None, str] = {
-    payment.name.lower(): str(payment.value) for payment in Payment
-} | {None: "\\N"}
+PAYMENT_CODES: dict[str | None, int | None] = {
+    payment.name.lower(): payment.value for payment in Payment
+} | {None: None}
+
+#: The columns of an entry as `sql/copy_entries.sql` names them; a staged one has its place first.
+Row = tuple[Any, ...]
+
+_encoder = msgspec.json.Encoder()
 
 #: A fiscal day may run over midnight and a fuelling over the cut-over, but not further than this.
 DAYS_FROM_FISCAL_DAY_MAX = 2
@@ -27,9 +36,6 @@ CLOCK_AHEAD_MAX = datetime.timedelta(minutes=5)
 #: Rounding of the amount, and of the price at its fourth place for each litre.
 _AMOUNT_TOLERANCE = Decimal("0.01")
 _PRICE_TOLERANCE = Decimal("0.00005")
-
-_NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def entry_flags(entry: LedgerEntry, site: SiteConfig, latest: datetime.datetime) -> int:
@@ -61,42 +67,45 @@ def entry_flags(entry: LedgerEntry, site: SiteConfig, latest: datetime.datetime)
     return flags
 
 
-@lru_cache(maxsize=10_000)
-def _day_text(fiscal_day: datetime.date) -> str:
-    return fiscal_day.isoformat()
-
-
-def entry_line(site_id: int, entry: LedgerEntry, flags: int, received_at: str) -> str:
-    """Return the entry as a line for COPY, ending with a newline."""
-    occurred_at = entry.occurred_at
-    if occurred_at.tzinfo is datetime.UTC:
-        at = f"{occurred_at.replace(tzinfo=None).isoformat()}Z"  # half the cost of an offset
-    else:
-        at = occurred_at.isoformat()
-    product = entry.product
-    if "\\" in product or not product.isprintable():
-        product = product.translate(_ESCAPES)
-    volume = entry.volume
-    volume_15c = entry.volume_15c
-    unit_price = entry.unit_price
-    tax_rate = entry.tax_rate
-    point = entry.fuelling_point
-    nozzle = entry.nozzle
-    tank = entry.tank
-    transaction = entry.device_transaction
-    totalizer = entry.totalizer
+def entry_row(site_id: int, entry: LedgerEntry, flags: int, received_at: str) -> Row:
+    """Return the entry's columns."""
+    product: str | msgspec.Raw = entry.product
+    if not entry.product.isprintable():
+        product = _in_quotes(entry.product)
     return (
-        f"{site_id}\t{_day_text(entry.fiscal_day)}\t{entry.sequence}\t{KIND_CODES[entry.kind]}\t{flags}\t"
-        f"{at}\t{received_at}\t{product}\t{entry.amount}\t"
-        f"{_NULL if volume is None else volume}\t"
-        f"{_NULL if volume_15c is None else volume_15c}\t"
-        f"{_NULL if unit_price is None else unit_price}\t"
-        f"{_NULL if tax_rate is None else tax_rate}\t"
-        f"{_NULL if point is None else point}\t"
-        f"{_NULL if nozzle is None else nozzle}\t"
-        f"{_NULL if tank is None else tank}\t"
-        f"{PAYMENT_CODES[entry.payment]}\t"
-        f"{_NULL if transaction is None else transaction}\t"
-        f"{_NULL if totalizer is None else totalizer}\t"
-        f"{'t' if entry.offline else 'f'}\n"
+        site_id,
+        entry.fiscal_day,
+        entry.sequence,
+        KIND_CODES[entry.kind],
+        flags,
+        entry.occurred_at,
+        received_at,
+        product,
+        entry.amount,
+        entry.volume,
+        entry.volume_15c,
+        entry.unit_price,
+        entry.tax_rate,
+        entry.fuelling_point,
+        entry.nozzle,
+        entry.tank,
+        PAYMENT_CODES[entry.payment],
+        entry.device_transaction,
+        entry.totalizer,
+        entry.offline,
     )
+
+
+def _in_quotes(text: str) -> msgspec.Raw:
+    """Quote a text with control characters, which CSV holds as they are and JSON would escape."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return msgspec.Raw(f'"{escaped}"'.encode())
+
+
+def csv_of(rows: Sequence[Row]) -> bytes:
+    """Return rows, at least one, as COPY reads them."""
+    lines = _encoder.encode_lines(rows)
+    if lines.count(b"\n") > len(rows):
+        # Some text holds a line break, which could be taken for one between rows.
+        return b"".join([_encoder.encode(row)[1:-1] + b"\n" for row in rows])
+    return lines[1:-2].replace(b"]\n[", b"\n") + b"\n"

@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import psycopg
 from psycopg.types.json import Jsonb
 
 from ingest import contract
 from ingest.batch import Rejection, rejection
-from ingest.decode import INVALID
-from ingest.rows import entry_line
+from ingest.database import DATA_ERRORS
+from ingest.decode import INVALID, items_of
+from ingest.rows import Row, csv_of, entry_row
 from ingest.sql import load
 from ingest.totals import Additions, DayAdditions
 from ledger.models.entry import EntryFlag
@@ -27,7 +27,7 @@ from ledger.models.entry import EntryFlag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Error
 
     from ingest.batch import Batch, Event
     from ingest.contract import LedgerEntry
@@ -48,9 +48,6 @@ _STATUS = load("status")
 
 #: Meters count in hundredths of a litre.
 METER_TOLERANCE = Decimal("0.010")
-
-#: Errors that the data itself caused: storing the same again would fail again.
-DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 CONFLICT = "conflicting_duplicate"
 SEALED = "day_sealed"
@@ -110,15 +107,16 @@ class _Transaction:
         }
         self.days: _Days = {}
         self.meters: _Meters = {}
+        self.is_metered = any(day.is_metered for day in batch.days.values())
 
     async def run(self) -> Outcome:
         async with self.connection.transaction():
             if self.batch.days:
                 self.days = await self.lock_days()
-            if self.batch.metered_sites:
+            if self.is_metered:
                 self.meters = await self.read_meters()
-            if self.batch.lines:
-                await self.store_entries(range(len(self.batch.lines)))
+            if self.batch.rows:
+                await self.store_entries()
             for event in self.batch.events:
                 await self.store_event(event)
             if self.rejections:
@@ -138,31 +136,31 @@ class _Transaction:
         return {(site_id, fiscal_day): _Day(*columns) for site_id, fiscal_day, *columns in rows}
 
     async def read_meters(self) -> _Meters:
-        rows = await self._fetch_all(_NOZZLE_METERS, {"site_ids": list(self.batch.metered_sites)})
+        site_ids = {site_id for (site_id, _), day in self.batch.days.items() if day.is_metered}
+        rows = await self._fetch_all(_NOZZLE_METERS, {"site_ids": list(site_ids)})
         return {tuple(key): totalizer for *key, totalizer in rows}
 
-    async def store_entries(self, places: Sequence[int]) -> None:
+    async def store_entries(self, places: Sequence[int] | None = None) -> None:
         """Store the entries at these places of the batch, and what they add to the totals.
 
         An entry above its day's highest sequence cannot be there yet, since the day is locked:
         it is copied straight into the ledger. Of the others PostgreSQL finds out what they are.
+        Without places it is all entries, of which nearly always whole days are above at once.
         """
         additions = Additions()
-        fresh: list[str] = []
+        fresh: list[Row] = []
         doubtful: list[int] = []
+        if places is None:
+            fresh, places = self._take_whole_days(additions)
         for place in places:
-            _, site, _, _, flags, entry = self.batch.origins[place]
+            _, site, _, _, _, entry = self.batch.origins[place]
             day = self.days[site.id, entry.fiscal_day]
             if day.sealed or entry.sequence <= day.highest:
                 doubtful.append(place)
                 continue
-            line = self.batch.lines[place]
-            if self.batch.metered_sites and self._jumps(site.id, day, entry):
-                flags |= EntryFlag.TOTALIZER_JUMP
-                line = entry_line(site.id, entry, int(flags), str(self.received_at))
+            fresh.append(self._row(place, day))
             day.count += 1
             day.highest = entry.sequence
-            fresh.append(line)
             if day.additions is None:
                 day.additions = additions.of(site, entry.fiscal_day)
             day.additions.add(entry, self.batch.occurred_at[place])
@@ -175,6 +173,42 @@ class _Transaction:
             await additions.write(self.connection, self.received_at)
             for day in self.days.values():
                 day.additions = None
+
+    def _take_whole_days(self, additions: Additions) -> tuple[list[Row], list[int]]:
+        """Return the rows of the days whose entries are all new, and the places of all others.
+
+        What those days' entries add is known already: it was summed up as they were decoded.
+        """
+        rows = self.batch.rows
+        others: list[int] = []
+        for key, taken in self.batch.days.items():
+            day = self.days[key]
+            if day.sealed or not taken.follow(day.highest):
+                others += taken.places
+                continue
+            if taken.is_metered:
+                rows = rows.copy() if rows is self.batch.rows else rows
+                for place in taken.places:
+                    rows[place] = self._row(place, day)
+                    day.count += 1
+                    day.highest = self.batch.origins[place][-1].sequence
+            elif taken.places:
+                day.count += len(taken.places)
+                day.highest = taken.additions.highest
+            if taken.places:
+                additions.days[key] = taken.additions
+        if others:
+            left_out = set(others)
+            rows = [row for place, row in enumerate(rows) if place not in left_out]
+        return rows, sorted(others)
+
+    def _row(self, place: int, day: _Day) -> Row:
+        """Return a new entry's row, flagged if its meter jumped."""
+        _, site, _, _, flags, entry = self.batch.origins[place]
+        if self.is_metered and self._jumps(site.id, day, entry):
+            flags |= EntryFlag.TOTALIZER_JUMP
+            return entry_row(site.id, entry, int(flags), str(self.received_at))
+        return self.batch.rows[place]
 
     def _jumps(self, site_id: int, day: _Day, entry: LedgerEntry) -> bool:
         """Tell whether the nozzle's meter moved by something else than the volume sold.
@@ -193,13 +227,13 @@ class _Transaction:
         moved = entry.totalizer - before
         return abs(moved - (entry.volume or 0)) > METER_TOLERANCE
 
-    async def _copy(self, statement: str, lines: list[str]) -> None:
+    async def _copy(self, statement: str, rows: list[Row]) -> None:
         async with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            await copy.write("".join(lines))
+            await copy.write(csv_of(rows))
 
     async def _store_doubtful(self, places: list[int], additions: Additions) -> None:
         """Insert those of the entries whose key is free, and find out what the others are."""
-        await self._copy(_COPY_STAGED, [f"{place}\t{self.batch.lines[place]}" for place in places])
+        await self._copy(_COPY_STAGED, [(place, *self.batch.rows[place]) for place in places])
         by_key: dict[tuple[int, datetime.date, int], int] = {}
         for place in places:
             _, site, _, _, _, entry = self.batch.origins[place]
@@ -232,6 +266,8 @@ class _Transaction:
 
     def reject_entry(self, place: int, reason: str, detail: str) -> None:
         route, site, raw, item_index, _, entry = self.batch.origins[place]
+        if item_index is not None:
+            raw = items_of(raw)[item_index]
         rejected = rejection(route, reason, detail, raw, site_id=site.id, item_index=item_index)
         rejected.fiscal_day = entry.fiscal_day
         rejected.sequence = entry.sequence
@@ -328,7 +364,8 @@ class _Transaction:
 class _CarefulTransaction(_Transaction):
     """The careful way, after the plain one failed: halve until the culprit stands alone."""
 
-    async def store_entries(self, places: Sequence[int]) -> None:
+    async def store_entries(self, places: Sequence[int] | None = None) -> None:
+        places = range(len(self.batch.rows)) if places is None else places
         outcome = dataclasses.replace(self.outcome)
         days = {key: dataclasses.replace(day) for key, day in self.days.items()}
         meters = dict(self.meters)
@@ -356,5 +393,5 @@ class _CarefulTransaction(_Transaction):
             )
 
 
-def _why(error: psycopg.Error) -> str:
+def _why(error: Error) -> str:
     return f"PostgreSQL refuses it: {error.diag.message_primary or error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 from ingest.contract import ROOT, SITE_CODE
@@ -13,12 +14,17 @@ ALARMS = "alarms"
 STATUS = "status"
 PUMPS = "pumps"
 TANKS = "tanks"
-#: What the console itself publishes; the worker hears it back and lets it pass.
+#: What the console itself publishes; the worker hears it back.
 OUTGOING = frozenset({"commands", "seals"})
+#: Stands for the lane of a topic that is in another worker's share.
+ELSEWHERE = "elsewhere"
+#: What a worker lets pass.
+PASSED_BY = OUTGOING | {ELSEWHERE}
 
 _PLAIN_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS, STATUS, *OUTGOING})
 _NUMBERED_LANES = frozenset({PUMPS, TANKS})
 _DEVICE_NUMBER_MAX = 32_767
+_DEVICE_DIGITS_MAX = 5
 #: How many topics are remembered; a fleet of 3,000 sites uses about 100,000.
 CACHE_TOPICS_MAX = 200_000
 
@@ -33,19 +39,60 @@ class Route(NamedTuple):
     problem: str
 
 
-class TopicTable:
-    """Routes by topic, remembered, because a fleet says the same topics all day."""
+class Share(NamedTuple):
+    """A worker's share of the sites: the `number`th of `of` shares, counted from 1."""
 
-    def __init__(self) -> None:
+    number: int = 1
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Read `K/N`. ValueError if it is none."""
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise ValueError(f"{text!r} is no share K/N, such as 1/2 and 2/2")
+        return cls(int(number), int(of))
+
+    @property
+    def suffix(self) -> str:
+        """What tells apart the names of workers that divide the sites."""
+        return "" if self.of == 1 else f"-{self.number}-of-{self.of}"
+
+    def has(self, route: Route) -> bool:
+        """Tell whether a topic is in the share. Each topic, the unknown included, is in just one.
+
+        All topics of a site are in the same, so no two workers write one site's days.
+        """
+        return zlib.crc32((route.site_code or route.topic).encode()) % self.of == self.number - 1
+
+
+#: The share of a worker that divides the sites with nobody.
+ALL_SITES = Share()
+
+
+class TopicTable:
+    """Routes by topic, remembered, because a fleet says the same topics all day.
+
+    Only the contract's topics are: they are short, while others may be 64 KiB long and never the
+    same. A topic outside the share has the lane ELSEWHERE.
+    """
+
+    def __init__(self, share: Share = ALL_SITES) -> None:
+        self._share = share
         self._routes: dict[bytes, Route] = {}
 
     def route(self, topic: bytes) -> Route:
         """Return the route of a topic as it stands on the wire."""
         route = self._routes.get(topic)
         if route is None:
-            if len(self._routes) >= CACHE_TOPICS_MAX:
-                self._routes.clear()
-            route = self._routes[topic] = parse_topic(topic)
+            route = parse_topic(topic)
+            is_known = not route.problem
+            if not self._share.has(route):
+                route = route._replace(lane=ELSEWHERE, problem="")
+            if is_known:
+                if len(self._routes) >= CACHE_TOPICS_MAX:
+                    self._routes.clear()
+                self._routes[topic] = route
         return route
 
 
@@ -64,7 +111,8 @@ def parse_topic(raw: bytes) -> Route:
         return Route(topic, code, lane, 0, "")
     if len(levels) == 5 and lane in _NUMBERED_LANES:
         number = levels[4]
-        if number.isascii() and number.isdigit() and int(number) <= _DEVICE_NUMBER_MAX:
+        is_number = number.isascii() and number.isdigit() and len(number) <= _DEVICE_DIGITS_MAX
+        if is_number and int(number) <= _DEVICE_NUMBER_MAX:
             return Route(topic, code, lane, int(number), "")
         return Route(topic, code, lane, 0, f"{number!r} is no device number (0 to 32767)")
     return Route(topic, code, lane, 0, f"no lane {'/'.join(levels[3:])!r} in the contract")

@@ -124,10 +124,7 @@ def _ingest(
     return [
         AttentionItem(
             topic=Topic.INGEST,
-            # What a silent worker leaves, others of its group may do; what one holds, nobody else.
-            severity=(
-                Severity.ATTENTION if health.state == WorkerState.SILENT else Severity.CRITICAL
-            ),
+            severity=Severity.CRITICAL,
             since=health.since,
             rows=[health],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.db.models import Count, Q, Sum
 
@@ -45,6 +46,21 @@ class LedgerTotals:
     sites: int = 0
     fiscal_days: int = 0
     currencies: list[CurrencyTotal] = field(default_factory=list)
+
+    @property
+    def control_amount(self) -> Decimal:
+        """The amounts of all entries added as bare numbers, whatever their kind and currency.
+
+        No money: a bookkeeper's control total, to be compared with that of a file.
+        """
+        return sum(
+            (
+                row.turnover.amount + row.tests.amount + row.drive_offs.amount
+                for currency in self.currencies
+                for row in currency.products
+            ),
+            Decimal(0),
+        )
 
 
 def ledger_totals(

@@ -19,6 +19,7 @@ from typing import Any
 import aiomqtt
 import psutil
 import psycopg
+from psycopg.rows import dict_row
 
 from console.embedded.postgres import embedded_database, running_postgres
 from tests.benchmarks.traffic import FISCAL_DAY, SITES, site_code
@@ -43,7 +44,8 @@ class Run:
     seconds: float
     cpu_seconds: float
     peak_mb: float
-    latency_ms: tuple[float, float] | None = None
+    #: Second by second, as the worker's pulse has them.
+    pulses: tuple[dict[str, Any], ...] = ()
 
     @property
     def per_second(self) -> float:
@@ -89,6 +91,11 @@ class Rig:
         """Return the one value that a query gives."""
         row = self.connection.execute(question).fetchone()  # type: ignore[call-overload]
         return row and row[0]
+
+    def rows(self, question: str) -> list[dict[str, Any]]:
+        """Return a query's rows by the names of their columns."""
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(question).fetchall()  # type: ignore[call-overload]
 
     def empty(self) -> None:
         """Forget all entries, and have the benchmark's sites registered."""
@@ -170,6 +177,11 @@ def measure(processes: list[psutil.Process], progress: Callable[[], int], until:
         if now - began > GIVE_UP_AFTER_S:
             raise TimeoutError(f"{count} of {until} events after {GIVE_UP_AFTER_S} s")
         time.sleep(LOOK_EVERY_S)
+
+
+def stored(rig: Rig) -> int:
+    """How many entries are committed."""
+    return int(rig.value("SELECT coalesce(sum(entry_count), 0) FROM fiscal_day"))
 
 
 def peak_mb(process: psutil.Process) -> float:

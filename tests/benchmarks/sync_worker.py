@@ -14,6 +14,7 @@ import json
 import resource
 import sys
 import time
+from collections import defaultdict
 from typing import Any, ClassVar
 
 import paho.mqtt.client as paho
@@ -22,7 +23,7 @@ from django.db import connection, models
 from django.utils.dateparse import parse_date, parse_datetime
 
 from ingest.mqtt import BrokerAddress
-from ingest.pulse import percentiles
+from ingest.pulse import Meter
 from ledger.models import Site
 from ledger.models.fields import (
     MoneyField,
@@ -86,7 +87,7 @@ def main(count: int) -> None:
     sites = {site.code: site.pk for site in Site.objects.all()}
     stored = 0
     began = cpu_began = 0.0
-    latencies: list[tuple[float, int]] = []
+    seconds: defaultdict[int, Meter] = defaultdict(Meter)
 
     def on_message(client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         nonlocal stored, began, cpu_began
@@ -99,7 +100,10 @@ def main(count: int) -> None:
         fields["occurred_at"] = parse_datetime(fields["occurred_at"])
         SurrogateEntry.objects.create(**fields)
         stored += 1
-        latencies.append(((time.perf_counter() - received) * 1000, 1))
+        now = time.time()
+        meter = seconds[int(now)]
+        meter.latencies.append(((time.perf_counter() - received) * 1000, 1))
+        meter.lags.append(((now - fields["occurred_at"].timestamp()) * 1000, 1))
         if stored == count:
             client.disconnect()
 
@@ -109,7 +113,6 @@ def main(count: int) -> None:
     client.connect(address.host, address.port)
     client.subscribe("forecourt/#", qos=1)
     client.loop_forever()
-    p50, p99 = percentiles(latencies, 0.5, 0.99)
     print(
         json.dumps(
             {
@@ -117,7 +120,7 @@ def main(count: int) -> None:
                 "seconds": time.perf_counter() - began,
                 "cpu_seconds": time.process_time() - cpu_began,
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
-                "latency_ms": [p50, p99],
+                "pulses": [meter.row() for _, meter in sorted(seconds.items())],
             }
         )
     )

@@ -113,7 +113,8 @@ async def _value(connection: psycopg.AsyncConnection[Any], question: str) -> Any
     return row and row[0]
 
 
-async def _open_session(broker: BrokerAddress, client_id: str) -> None:
+async def open_session(broker: BrokerAddress, client_id: str) -> None:
+    """Let the broker keep, from now on, what comes for a client that is not there yet."""
     async with aiomqtt.Client(
         "127.0.0.1", broker.port, identifier=client_id, clean_session=False
     ) as client:
@@ -128,7 +129,7 @@ def make_rig(database_url: str, tmp_path: Path) -> Iterator[RigMaker]:
     async def make(broker: BrokerAddress) -> Rig:
         name = f"worker-{uuid.uuid4().hex[:8]}"
         # As if the worker had been there before: the broker keeps for it what comes until it is.
-        await _open_session(broker, f"forecourt-{name}")
+        await open_session(broker, f"forecourt-{name}")
         rigs.append(Rig(broker, database_url, tmp_path, name))
         return rigs[-1]
 

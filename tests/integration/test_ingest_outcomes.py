@@ -179,6 +179,18 @@ BAD_PAYLOADS = {
         "invalid",
         "Invalid enum value 'gift' - at `$.kind`",
     ),
+    "sNaN": (entry(1, tax_rate="sNaN"), "invalid", "tax_rate: sNaN is not a finite number"),
+    "a lone surrogate": (b'{"product": "\\ud800"}', "malformed", "not JSON: "),
+    "a time before the calendar": (
+        entry(1, occurred_at="0001-01-01T00:00:00+14:00"),
+        "invalid",
+        "occurred_at: the year 1 is not between 2 and 9998",
+    ),
+    "a number too large": (
+        entry(1, totalizer="1000000000000000"),
+        "invalid",
+        "totalizer: 1000000000000000 is too large (at most 15 digits before the point)",
+    ),
     "a NUL": (entry(1, product="E\x0010"), "invalid", "product: holds a NUL character"),
 }
 
@@ -186,18 +198,21 @@ BAD_PAYLOADS = {
 async def test_bad_input_is_one_row_each_and_the_worker_goes_on(rig: Rig, site: str) -> None:
     rig.start_worker()
     huge = b'{"text": "' + b"x" * (1024 * 1024) + b'"}'
+    vast = b"x" * (5 * 1024 * 1024)  # more than the worker holds of a message
     await rig.publish(
         *[(LEDGER, payload) for payload, _, _ in BAD_PAYLOADS.values()],
         (LEDGER, huge),
+        (LEDGER, vast),
         ("forecourt/v1/NOBODY/ledger", entry(1)),
         ("forecourt/v1/LON-1/gossip", {"who": "knows"}),
+        (f"forecourt/v1/LON-1/pumps/{'1' * 5000}", b"{}"),
         ("forecourt/v2/LON-1/ledger", entry(1)),
         (LEDGER, entry(1)),
         (LEDGER, entry(1, amount="1.00")),
         (LEDGER, entry(2)),
     )
     await rig.until("SELECT count(*) FROM entry", 2)
-    await rig.until("SELECT count(*) FROM quarantine", len(BAD_PAYLOADS) + 5)
+    await rig.until("SELECT count(*) FROM quarantine", len(BAD_PAYLOADS) + 7)
     found = {(reason, detail) for reason, detail in await rows(Quarantine, "reason", "detail")}
     for name, (_, reason, detail) in BAD_PAYLOADS.items():
         assert any(r == reason and d.startswith(detail) for r, d in found), name
@@ -212,7 +227,10 @@ async def test_bad_input_is_one_row_each_and_the_worker_goes_on(rig: Rig, site: 
         ("conflicting_duplicate", "the ledger holds another entry 1 of 2026-11-20"),
     }
     oversize = await rows(Quarantine, "raw", "raw_size", reason="oversize")
-    assert [(bytes(raw), size) for raw, size in oversize] == [(huge[:4096], len(huge))]
+    assert [(bytes(raw), size) for raw, size in oversize] == [
+        (huge[:4096], len(huge)),
+        (vast[:4096], len(vast)),
+    ]
 
 
 async def test_the_good_items_of_an_array_are_taken(rig: Rig, site: str) -> None:

@@ -138,7 +138,7 @@ def test_workers_in_trouble_need_attention(now: datetime.datetime) -> None:
     make_worker("gone", reported_at=ago, state="stopped")
     assert sorted(attention(now)) == [
         ("away", Severity.CRITICAL),
-        ("dead", Severity.ATTENTION),
+        ("dead", Severity.CRITICAL),
         ("stuck", Severity.CRITICAL),
     ]
 

@@ -32,7 +32,7 @@ def test_nothing_is_zero(staff: Client) -> None:
     assert "The ledger holds no entries" in staff.get("/ledger/").text
 
 
-def test_the_four_figures(staff: Client) -> None:
+def test_the_key_figures(staff: Client) -> None:
     one, two = make_site("S1"), make_site("S2", currency="CZK")
     make_day(one, fiscal_day="2026-11-20")
     make_day(one, fiscal_day="2026-11-21")
@@ -45,6 +45,7 @@ def test_the_four_figures(staff: Client) -> None:
         ("total-days", "3"),
         ("total-GBP", "£287.58"),
         ("total-CZK", "47.93 Kč"),
+        ("total-control", "335.51"),
     ):
         assert f'id="{id_}"> {figure} <' in text.replace(f">{figure}<", f"> {figure} <")
 
@@ -88,6 +89,7 @@ def test_tests_and_drive_offs_are_entries_but_no_turnover() -> None:
     totals = ledger_totals(site_ids=None)
     assert totals.entries == 6
     assert totals.currencies[0].turnover.amount == Decimal("133.79")
+    assert totals.control_amount == Decimal("153.79")
     assert totals.currencies[0].products[0].drive_offs.count == 1
 
 

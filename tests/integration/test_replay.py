@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+from django.test import Client
 
 from tests.conftest import free_port
+from tests.factories import make_user
 from tests.integration.conftest import ROOT, Rig
 from tests.unit.test_replay_ccs import HEADER, LINES, PRODUCTS, STATIONS
 
@@ -60,6 +65,16 @@ def assert_published(output: str, **figures: str) -> None:
     found = {row[1]: row[2] for row in cells if len(row) == 4}
     for name, figure in figures.items():
         assert found[name.replace("_", " ")] == figure, output
+
+
+@sync_to_async
+def ledger_figures() -> dict[str, str]:
+    """Return the key figures of the ledger page as a person reads them, by the ids they have."""
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/ledger/").text
+    connection.close()
+    return dict(re.findall(r'id="total-(\w+)">\s*([^<]*?)\s*<', page))
 
 
 @pytest.fixture
@@ -141,3 +156,8 @@ async def test_the_real_transactions_arrive_to_the_cent(
     await rig.until(DISAGREEING_TOTALS, 0)
     await rig.until(QUARANTINED, 0)
     await rig.until("SELECT count(*) FROM entry WHERE flags <> 0", 0)
+    figures = await ledger_figures()
+    assert figures["entries"] == "1,000"
+    assert figures["sites"] == "437"
+    assert figures["days"] == "498"
+    assert figures["control"] == "425,576.16"

@@ -49,7 +49,7 @@ class Heard:
         if lane == "ledger":
             is_array = decode.is_array(payload)
             self.arrays += is_array
-            items = [raw for _, raw in decode.decode_items(payload)] if is_array else [payload]
+            items = decode.items_of(payload) if is_array else [payload]
             for raw in items:
                 entry = decode.decode_entry(raw)
                 self.entries.setdefault((site, entry.fiscal_day, entry.sequence), set()).add(raw)

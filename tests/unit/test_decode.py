@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import random
 from decimal import Decimal
 
 import pytest
@@ -76,8 +75,40 @@ def test_a_number_that_would_change_is_refused(text: str) -> None:
     assert caught.value.detail
 
 
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "-Infinity", "1e400", "1e-400", "1e15", "0.00001"])
+@pytest.mark.parametrize("name", ["volume", "volume_15c", "unit_price", "tax_rate", "totalizer"])
+def test_every_number_is_checked(name: str, text: str) -> None:
+    with pytest.raises(Fault, match=f"{name}: ") as caught:
+        decoded(**{name: text})
+    assert caught.value.reason == "invalid"
+
+
 def test_absent_and_null_are_the_same() -> None:
     assert decoded(volume=None).volume is None
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["0001-01-01T00:00:00+14:00", "0001-12-31T23:59:59Z", "9999-01-01T00:00:00Z"],
+)
+def test_a_time_at_the_calendar_s_ends_is_refused(time: str) -> None:
+    with pytest.raises(Fault, match="occurred_at: the year"):
+        decoded(occurred_at=time)
+    pump = json.dumps({"state": "idle", "at": time}).encode()
+    with pytest.raises(Fault, match="at: the year"):
+        decode.decode_pump(pump)
+
+
+def test_any_offset_is_a_time_and_is_kept_as_utc() -> None:
+    entry = decoded(occurred_at="2026-11-20T00:00:00+23:59")
+    assert entry.occurred_at.isoformat() == "2026-11-19T00:01:00+00:00"
+
+
+def test_equal_days_are_equal_at_any_offset() -> None:
+    day = {"event": "opened", "fiscal_day": "2026-11-20"}
+    times = ("2026-11-20T00:00:00Z", "2026-11-20T01:00:00+01:00")
+    one, other = (decode.decode_day(json.dumps(day | {"at": at}).encode()) for at in times)
+    assert contract.encode(one) == contract.encode(other)
 
 
 def test_equal_days_are_equal_in_any_order() -> None:
@@ -86,47 +117,3 @@ def test_equal_days_are_equal_in_any_order() -> None:
     one = decode.decode_day(json.dumps(day | {"dips": dips}).encode())
     other = decode.decode_day(json.dumps(day | {"dips": dips[::-1]}).encode())
     assert contract.encode(one) == contract.encode(other)
-
-
-def test_mutated_payloads_are_decoded_or_refused() -> None:
-    """100,000 payloads with bytes changed, cut, doubled or swapped: none crashes the decoder."""
-    generator = random.Random(20261120)
-    seeds = [json.dumps(ENTRY).encode(), json.dumps([ENTRY, ENTRY]).encode()]
-    faults: list[Fault] = []
-    taken = 0
-    for _ in range(100_000):
-        payload = bytearray(generator.choice(seeds))
-        for _ in range(generator.randint(1, 4)):
-            mutate(payload, generator)
-        try:
-            if decode.is_array(bytes(payload)):
-                for _, item in decode.decode_items(bytes(payload)):
-                    decode.decode_entry(item)
-            else:
-                decode.decode_entry(bytes(payload))
-            taken += 1
-        except Fault as fault:
-            faults.append(fault)
-    assert all(fault.reason in {"malformed", "invalid"} and fault.detail for fault in faults)
-    assert taken > 1_000
-    assert len(faults) > 10_000
-
-
-def mutate(payload: bytearray, generator: random.Random) -> None:
-    if not payload:
-        return
-    place = generator.randrange(len(payload))
-    end = place + generator.randint(1, 8)
-    match generator.randrange(5):
-        case 0:
-            payload[place] = generator.randrange(256)
-        case 1:
-            del payload[place:end]
-        case 2:
-            payload[place:place] = payload[place:end]
-        case 3:
-            payload[place:place] = generator.choice(
-                [b"null", b"NaN", b'"', b"1e999", b"[", b"}", b"\\u0000", b"-", b"\xff", b"999999"]
-            )
-        case _:
-            payload[place:end] = payload[place:end][::-1]

@@ -1,0 +1,116 @@
+"""In the database: what the intake took can be stored, and what cannot costs only itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+
+from ingest.batch import Batch
+from ingest.contract import Status
+from ingest.database import make_pool
+from ingest.intake import Intake
+from ingest.live import LiveStates, write_round
+from ingest.sites import SiteRegistry
+from ingest.store import store
+from tests.factories import make_forecourt
+from tests.mutations import mutated_messages
+
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+
+@pytest.fixture(autouse=True)
+def site(committed_db: None) -> None:
+    make_forecourt("LON-1")
+
+
+@pytest.fixture
+async def pool(site: None) -> AsyncIterator[Pool]:
+    """The worker's own connections."""
+    async with make_pool(application_name="test store") as pool:
+        yield pool
+
+
+async def make_intake(pool: Pool) -> tuple[Intake, LiveStates]:
+    """An intake that knows the registered sites."""
+    sites, live = SiteRegistry(), LiveStates()
+    async with pool.connection() as connection:
+        await sites.load(connection)
+    return Intake(sites, live), live
+
+
+async def value(pool: Pool, question: str) -> Any:
+    """The first column of a query's first row."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(question)).fetchone()
+    return row and row[0]
+
+
+async def test_whatever_the_intake_takes_is_stored_repeated_or_quarantined(pool: Pool) -> None:
+    intake, live = await make_intake(pool)
+    stored = duplicates = quarantined = 0
+    messages = [(topic, payload, 7) for topic, payload in mutated_messages(20261121, 50_000)]
+    while messages:
+        batch = Batch()
+        taken, messages = messages[:1_000], messages[1_000:]
+        messages = taken[intake.take(batch, 0.0, taken) :] + messages
+        intake.settle_strangers(batch)
+        statuses = sum(isinstance(event.value, Status) for event in batch.events)
+        rejected = sum(one.seen for one in batch.rejections.values())
+        async with pool.connection() as connection:
+            outcome = await store(connection, batch)
+            await write_round(connection, live.next_round(), batch.received_at, "{}")
+        assert outcome.quarantined >= rejected
+        assert (
+            outcome.stored + outcome.duplicates + outcome.quarantined
+            == len(batch.rows) + len(batch.events) - statuses + rejected
+        )
+        stored += outcome.stored
+        duplicates += outcome.duplicates
+        quarantined += outcome.quarantined
+    entries = await value(pool, "SELECT count(*) FROM entry")
+    assert entries > 100
+    assert entries == await value(pool, "SELECT sum(count) FROM day_total")
+    assert entries == await value(pool, "SELECT sum(entry_count) FROM fiscal_day")
+    assert stored > entries
+    assert duplicates > 500
+    assert quarantined == await value(pool, "SELECT sum(seen) FROM quarantine")
+    assert await value(pool, "SELECT count(*) FROM pump_state") >= 1
+    assert await value(pool, "SELECT count(*) FROM tank_state") >= 1
+    # The decoder is as strict as the columns are: PostgreSQL had nothing to add.
+    refused = "SELECT count(*) FROM quarantine WHERE detail LIKE 'PostgreSQL refuses%'"
+    assert await value(pool, refused) == 0
+
+
+async def test_a_live_state_that_postgresql_refuses_costs_only_itself(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake, live = await make_intake(pool)
+    batch = Batch()
+    for topic in (b"pumps/1", b"pumps/2", b"pumps/3"):
+        state = b'{"state": "idle", "at": "2026-11-20T05:00:00Z"}'
+        intake.take(batch, 0.0, [(b"forecourt/v1/LON-1/" + topic, state, 0)])
+    gauge = b'{"at": "2026-11-20T05:00:00Z", "volume": 1}'
+    intake.take(batch, 0.0, [(b"forecourt/v1/LON-1/tanks/1", gauge, 0)])
+    async with pool.connection() as connection:
+        await connection.execute(
+            "ALTER TABLE pump_state ADD CONSTRAINT no_2 CHECK (fuelling_point <> 2)"
+        )
+        try:
+            with caplog.at_level(logging.WARNING):
+                written = await write_round(connection, live.next_round(), batch.received_at, "{}")
+        finally:
+            await connection.execute("ALTER TABLE pump_state DROP CONSTRAINT no_2")
+    assert written == 3
+    assert await value(pool, "SELECT array_agg(fuelling_point ORDER BY 1) FROM pump_state") == [
+        1,
+        3,
+    ]
+    assert await value(pool, "SELECT count(*) FROM tank_state") == 1
+    assert await value(pool, "SELECT count(*) FROM site_status") == 1
+    (record,) = caplog.records
+    assert "no_2" in record.getMessage()

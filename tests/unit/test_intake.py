@@ -1,0 +1,103 @@
+"""Messages end in the batch as an entry, an event, a live state or a rejection: never nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from ingest.batch import BATCH_ENTRIES_MAX, DETAIL_CHARS_MAX, Batch
+from ingest.intake import Intake
+from ingest.live import LiveStates
+from ingest.sites import SiteConfig, SiteRegistry
+from tests.mutations import mutated_messages
+
+SITE = SiteConfig(
+    1, "Europe/London", products=frozenset({"E10", "B7"}), fuelling_points=frozenset({1, 2})
+)
+ENTRY = {
+    "fiscal_day": "2026-11-20",
+    "sequence": 1,
+    "kind": "sale",
+    "occurred_at": "2026-11-20T12:00:00Z",
+    "product": "E10",
+    "amount": "47.93",
+}
+LEDGER = b"forecourt/v1/LON-1/ledger"
+
+
+def make_intake() -> tuple[Intake, LiveStates]:
+    """An intake that knows the site LON-1."""
+    sites, live = SiteRegistry(), LiveStates()
+    sites.by_code = {"LON-1": SITE}
+    return Intake(sites, live), live
+
+
+def taken(topic: bytes, payload: bytes) -> Batch:
+    """A batch that holds what became of one message."""
+    batch = Batch()
+    assert make_intake()[0].take(batch, 0.0, [(topic, payload, 1)]) == 1
+    return batch
+
+
+@pytest.mark.parametrize("space", [b" ", b"\n", b"\t\r\n  "])
+def test_white_space_before_an_entry_is_none_of_our_business(space: bytes) -> None:
+    entry = json.dumps(ENTRY, indent=2).encode()
+    assert len(taken(LEDGER, space + entry + space).rows) == 1
+    assert len(taken(LEDGER, space + b"[" + entry + b"]").rows) == 1
+
+
+def test_arrays_of_nothing_but_faults_fill_a_batch_too() -> None:
+    batch = Batch()
+    messages = [
+        (LEDGER, json.dumps([f"{number}/{item}" for item in range(1000)]).encode(), number)
+        for number in range(1, 251)
+    ]
+    taken = make_intake()[0].take(batch, 0.0, messages)
+    assert taken == BATCH_ENTRIES_MAX // 1000
+    assert batch.is_full
+
+
+def test_an_explanation_quotes_no_more_than_it_needs() -> None:
+    payload = json.dumps(ENTRY | {"amount": "9" * 100_000}).encode()
+    (rejected,) = taken(LEDGER, payload).rejections.values()
+    assert len(rejected.detail) <= DETAIL_CHARS_MAX + 3
+    assert rejected.detail.startswith("amount: 999")
+    assert rejected.detail.endswith("is too large (at most 10 digits before the point)")
+    assert rejected.raw == payload
+
+
+def test_whatever_is_published_ends_somewhere() -> None:
+    """100,000 mutated messages on every lane: none crashes the intake, none vanishes."""
+    intake, live = make_intake()
+    ends: Counter[str] = Counter()
+    for topic, payload in mutated_messages(20261120, 100_000):
+        batch = Batch()
+        intake.take(batch, 0.0, [(topic, payload, 7)])
+        found = {
+            "entry": len(batch.rows),
+            "event": len(batch.events),
+            "stranger": len(batch.strangers),
+            "live": live.messages,
+            **Counter(rejected.reason for rejected in batch.rejections.values()),
+        }
+        assert sum(found.values()) or is_empty_array(payload), (topic, payload)
+        assert batch.packet_ids + batch.live_packet_ids == [7]
+        for rejected in batch.rejections.values():
+            assert rejected.detail
+            assert rejected.raw in payload
+        live.messages = 0
+        live.next_round()
+        ends.update(found)
+    # Mutations that only ever met one end would prove little.
+    assert set(ends) == {
+        *("entry", "event", "stranger", "live"),
+        *("malformed", "invalid", "unknown_topic"),
+    }
+    assert min(ends.values()) > 1_000, ends
+
+
+def is_empty_array(payload: bytes) -> bool:
+    """Tell whether a payload says correctly that there is nothing to say."""
+    return payload.split() == [b"[]"] or payload.split() == [b"[", b"]"]
