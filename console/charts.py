@@ -6,12 +6,15 @@ Templates draw them (`templates/components/`). A value of None leaves a gap.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
 Value = Decimal | float | None
+#: An axis of rungs shows this many of them at most.
+RUNGS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A value that an axis names, and where it lies."""
+
+    y: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Lines that share an axis of values: the runs of each, and the axis."""
+
+    lines: list[list[str]]
+    ticks: list[Tick]
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """A part of a vessel: from `y` downwards for `height`."""
 
@@ -46,15 +65,22 @@ class Level:
 
 
 def bars(
-    values: Sequence[Value], *, width: float, height: float, gap: float = 1, least: float = 1
+    values: Sequence[Value],
+    *,
+    width: float,
+    height: float,
+    gap: float = 1,
+    least: float = 1,
+    top: float | None = None,
 ) -> list[Bar]:
-    """Return a column for each value, the highest as high as the chart.
+    """Return a column for each value, the highest as high as the chart, or `top` would be.
 
     A value above zero is at least `least` high, so that little is not taken for nothing.
     """
     if not values:
         return []
-    top = max((float(value) for value in values if value is not None), default=0)
+    if top is None:
+        top = max((float(value) for value in values if value is not None), default=0)
     step = (width + gap) / len(values)
     found = []
     for index, value in enumerate(values):
@@ -88,11 +114,7 @@ def line(values: Sequence[Value], *, width: float, height: float, inset: float =
         None if value is None or not math.isfinite(value) else point(index, float(value))
         for index, value in enumerate(values)
     ]
-    runs = [
-        [spot for spot in run if spot is not None]
-        for is_known, run in groupby(points, key=lambda spot: spot is not None)
-        if is_known
-    ]
+    runs = _runs(points)
     last = runs[-1][-1] if runs else (0.0, base)
     return Line(
         runs=[_path(run) for run in runs if len(run) > 1],
@@ -103,6 +125,81 @@ def line(values: Sequence[Value], *, width: float, height: float, inset: float =
         last_y=last[1],
         is_flat=top <= 0,
     )
+
+
+def plot(
+    series: Sequence[Sequence[Value]],
+    *,
+    width: float,
+    height: float,
+    ladder: Sequence[float] = (),
+) -> Plot:
+    """Return lines over an axis from zero to a round number.
+
+    With a `ladder` (values above zero, rising) the axis is logarithmic, between two of its rungs;
+    what lies below the lower one is drawn there. The ticks are the rungs between.
+    """
+    known = [
+        float(value)
+        for values in series
+        for value in values
+        if value is not None and math.isfinite(value)
+    ]
+    axis = _rungs(known, ladder) if ladder else _from_zero(known)
+
+    def share(value: float) -> float:
+        """Return how high a value lies on the axis, 0 to 1."""
+        bottom, top = axis[0], axis[-1]
+        value = min(max(value, bottom), top)
+        if not ladder:
+            return value / top
+        return math.log(value / bottom) / math.log(top / bottom)
+
+    step = width / max(max(map(len, series), default=1) - 1, 1)
+
+    def point(index: int, value: Value) -> tuple[float, float] | None:
+        if value is None or not math.isfinite(value):
+            return None
+        return _round(index * step), _round(height * (1 - share(float(value))))
+
+    return Plot(
+        lines=[
+            # A point alone is a line from there to there: its round ends make it a dot.
+            [_path(run if len(run) > 1 else run * 2) for run in _runs(points)]
+            for points in ([point(*each) for each in enumerate(values)] for values in series)
+        ],
+        ticks=[Tick(y=_round(height * (1 - share(value))), value=value) for value in axis],
+    )
+
+
+def _from_zero(values: Sequence[float]) -> list[float]:
+    """Return zero, a half and a round number that is as high as all values."""
+    top = max(values, default=0.0)
+    if top <= 0:
+        return [0.0, 1.0, 2.0]
+    size = 10.0 ** math.floor(math.log10(top))
+    whole = next(step * size for step in (1, 2, 4, 6, 8, 10, 20) if step * size >= top)
+    # Half of one event is none.
+    whole = max(whole, 2.0)
+    return [0.0, whole / 2, whole]
+
+
+def _rungs(values: Sequence[float], ladder: Sequence[float]) -> list[float]:
+    """Return the rungs around the values, two at least, the RUNGS_MAX highest at most."""
+    top = bisect_left(ladder, max(values, default=0.0))
+    top = min(max(top, 1), len(ladder) - 1)
+    bottom = bisect_right(ladder, min(values, default=0.0)) - 1
+    bottom = max(min(bottom, top - 1), top + 1 - RUNGS_MAX, 0)
+    return list(ladder[bottom : top + 1])
+
+
+def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
+    """Return the unbroken runs of points."""
+    return [
+        [point for point in run if point is not None]
+        for is_known, run in groupby(points, key=lambda point: point is not None)
+        if is_known
+    ]
 
 
 def level(part: Value, whole: Value, *, height: float, below: float = 0) -> Level:

@@ -30,6 +30,12 @@ MQTT_URL = env.str("MQTT_URL", default="") or f"mqtt://127.0.0.1:{MQTT_PORT}"
 #: The certificate of who signs for a broker with TLS, as PEM; empty for whom the system trusts.
 MQTT_CA = env.str("MQTT_CA", default="")
 
+#: Where `manage.py ingest` answers Prometheus; 0: nowhere. And who may ask the console: whoever
+#: knows the token, on this machine without one while DEBUG is on.
+METRICS_PORT = env.int("METRICS_PORT", default=0)
+METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 #: True while the database and the broker are the embedded ones.
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")
 MQTT_IS_EMBEDDED = not env.str("MQTT_URL", default="")
@@ -78,6 +84,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "console.metrics.request_metrics",
     "django.middleware.security.SecurityMiddleware",
     "console.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -3,7 +3,18 @@
 from django.urls import path, register_converter
 
 from console.converters import FiscalDayConverter, SiteCodeConverter
-from console.views import auth, day, entry, fragments, health, ledger, network, quarantine, site
+from console.views import (
+    auth,
+    day,
+    entry,
+    fragments,
+    health,
+    ledger,
+    metrics,
+    network,
+    quarantine,
+    site,
+)
 
 register_converter(FiscalDayConverter, "fiscal_day")
 register_converter(SiteCodeConverter, "site_code")
@@ -36,4 +47,6 @@ urlpatterns = [
     path("sign-in/", auth.sign_in, name="sign_in"),
     path("sign-out/", auth.sign_out, name="sign_out"),
     path("health/", health.health, name="health"),
+    # Without the slash at the end, because that is where Prometheus looks.
+    path("metrics", metrics.metrics, name="metrics"),
 ]

@@ -11,12 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from ingest.database import connection_parameters
+from ingest.sql import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +30,11 @@ logger = logging.getLogger(__name__)
 
 #: Names the kind of lock, so that other advisory locks of the application do not collide.
 _LOCK_CLASS = 0x46_43_49_4E
+_STANDING_BY = load("standing_by")
+
 TRY_EVERY_S = 0.5
+#: How often a worker that stands by says so.
+STANDBY_REPORT_EVERY_S = 2.0
 ALIVE_EVERY_S = 5.0
 
 
@@ -53,18 +60,27 @@ class Lease:
 
 
 @contextlib.asynccontextmanager
-async def held_lease(name: str) -> AsyncIterator[Lease]:
-    """Wait until the name is free, and hold it. psycopg errors pass through."""
+async def held_lease(
+    name: str, *, on_standby: Callable[[], None] | None = None
+) -> AsyncIterator[Lease]:
+    """Wait until the name is free, and hold it. psycopg errors pass through.
+
+    While another worker has it, the database is told that this one stands by.
+    """
     key = zlib.crc32(name.encode()) - 2**31
     connection = await psycopg.AsyncConnection.connect(
         **connection_parameters(application_name=f"ingest {name} lease")
     )
     async with connection:
-        standing_by = False
+        reported_at = -math.inf
         while not await _try_lock(connection, key):
-            if not standing_by:
+            if reported_at < 0:
                 logger.info("another worker is named %r: standing by until it ends", name)
-                standing_by = True
+                if on_standby is not None:
+                    on_standby()
+            if time.monotonic() - reported_at >= STANDBY_REPORT_EVERY_S:
+                await connection.execute(_STANDING_BY, {"worker": name})
+                reported_at = time.monotonic()
             await asyncio.sleep(TRY_EVERY_S)
         await connection.execute("LISTEN site_changes")
         yield Lease(connection)

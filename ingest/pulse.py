@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
+import os
+import socket
 import time
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest.sql import load
 
@@ -18,8 +21,21 @@ if TYPE_CHECKING:
     from ingest.store import Outcome
 
 _PULSE = load("pulse")
+_PRUNE_WORKERS = load("prune_workers")
 #: Rows older than this are of no use to the console's charts.
 PULSE_KEPT_DAYS = 7
+
+
+#: The counts that a pulse stores, and that a worker's metrics add up.
+COUNTS = (
+    "received",
+    "stored",
+    "duplicates",
+    "quarantined",
+    "live",
+    "live_written",
+    "batches",
+)
 
 
 @dataclass(slots=True)
@@ -33,9 +49,15 @@ class Meter:
     live: int = 0
     live_written: int = 0
     batches: int = 0
+    #: How often a batch was refused by a database that was away, and tried again.
+    commit_retries: int = 0
+    quarantined_by_reason: Counter[str] = field(default_factory=Counter)
+    #: How many messages each batch held.
+    batch_messages: list[int] = field(default_factory=list)
     #: (milliseconds, how many messages)
     latencies: list[tuple[float, int]] = field(default_factory=list)
-    lags: list[tuple[float, int]] = field(default_factory=list)
+    #: Milliseconds, one for each entry; `row` leaves them sorted.
+    lags: list[float] = field(default_factory=list)
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         """Count a batch that was just committed."""
@@ -45,26 +67,32 @@ class Meter:
         self.stored += outcome.stored
         self.duplicates += outcome.duplicates
         self.quarantined += outcome.quarantined
+        self.quarantined_by_reason.update(outcome.quarantined_by_reason)
+        self.batch_messages.append(batch.messages)
         self.latencies += [((now - at) * 1000, count) for at, count in batch.receipts]
-        self.lags += [((wall_now - at) * 1000, 1) for at in batch.occurred_at]
+        self.lags += [(wall_now - at) * 1000 for at in batch.occurred_at]
 
     def row(self) -> dict[str, int | float | None]:
         """Return the second's figures as the columns of `pulse` name them."""
-        counts = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in {"latencies", "lags"}
-        }
         p50, p95, p99, highest = percentiles(self.latencies, 0.50, 0.95, 0.99, 1.0)
-        lag_p50, lag_p99 = percentiles(self.lags, 0.50, 0.99)
-        return counts | {
+        self.lags.sort()
+        return {name: getattr(self, name) for name in COUNTS} | {
             "latency_ms_p50": p50,
             "latency_ms_p95": p95,
             "latency_ms_p99": p99,
             "latency_ms_max": highest,
-            "lag_ms_p50": lag_p50,
-            "lag_ms_p99": lag_p99,
+            "lag_ms_p50": _ranked(self.lags, 0.50),
+            "lag_ms_p99": _ranked(self.lags, 0.99),
         }
+
+
+class Reporter(NamedTuple):
+    """Which process reports under a worker's name, and since when it runs."""
+
+    worker: str
+    started_at: datetime.datetime
+    host: str = socket.gethostname()
+    process_id: int = os.getpid()
 
 
 def percentiles(weighted: list[tuple[float, int]], *ranks: float) -> list[float | None]:
@@ -74,6 +102,11 @@ def percentiles(weighted: list[tuple[float, int]], *ranks: float) -> list[float 
     ordered = sorted(weighted)
     total = sum(count for _, count in ordered)
     return [_at(ordered, rank * total) for rank in ranks]
+
+
+def _ranked(ordered: list[float], rank: float) -> float | None:
+    """Return the value at a rank above 0 of values in order; None if there are none."""
+    return ordered[math.ceil(rank * len(ordered)) - 1] if ordered else None
 
 
 def _at(ordered: list[tuple[float, int]], wanted: float) -> float:
@@ -88,17 +121,20 @@ def _at(ordered: list[tuple[float, int]], wanted: float) -> float:
 async def write_pulse(
     connection: AsyncConnection[Any],
     *,
-    worker: str,
+    reporter: Reporter,
     at: datetime.datetime,
+    state: str,
     row: dict[str, int | float | None],
     backlog: int,
 ) -> None:
-    """Store one second of a worker."""
-    await connection.execute(_PULSE, {**row, "worker": worker, "at": at, "backlog": backlog})
+    """Store one second of a worker, and where it stands (`IngestWorker.State`)."""
+    parameters = {**row, **reporter._asdict(), "at": at, "state": state, "backlog": backlog}
+    await connection.execute(_PULSE, parameters)
 
 
 async def prune_pulses(connection: AsyncConnection[Any]) -> None:
-    """Drop the seconds that are older than `PULSE_KEPT_DAYS`."""
+    """Drop the seconds that are older than `PULSE_KEPT_DAYS`, and workers not heard of since."""
     await connection.execute(
         "DELETE FROM pulse WHERE at < now() - make_interval(days => %s)", [PULSE_KEPT_DAYS]
     )
+    await connection.execute(_PRUNE_WORKERS, {"days": PULSE_KEPT_DAYS})

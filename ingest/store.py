@@ -60,6 +60,7 @@ class Outcome:
     stored: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    quarantined_by_reason: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -350,7 +351,10 @@ class _Transaction:
                     for one in rejected
                 ],
             )
-        self.outcome.quarantined += sum(one.seen for one in rejected)
+        reasons = self.outcome.quarantined_by_reason
+        for one in rejected:
+            self.outcome.quarantined += one.seen
+            reasons[one.reason] = reasons.get(one.reason, 0) + one.seen
 
     async def _fetch_all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
         cursor = await self.connection.execute(statement, parameters)

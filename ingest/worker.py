@@ -29,10 +29,12 @@ from ingest.database import PASSING_ERRORS, make_pool
 from ingest.intake import Intake
 from ingest.lease import LeaseLost, held_lease
 from ingest.live import LiveStates, write_round
-from ingest.pulse import Meter, prune_pulses, write_pulse
+from ingest.metrics import Tally
+from ingest.pulse import Meter, Reporter, prune_pulses, write_pulse
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
 from ingest.topics import ALL_SITES, Share
+from ledger.models.operations import IngestWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -56,6 +58,8 @@ MONTHS_AHEAD = 3
 HOUSEKEEPING_S = 3600.0
 #: How long a stop waits for a database that is away.
 STOP_GRACE_S = 10.0
+#: A worker that commits one batch for longer than this stands still, and says so.
+STANDING_STILL_S = 5.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 
@@ -103,6 +107,8 @@ class Worker:
         self, options: WorkerOptions, *, on_pulse: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
         self.options = options
+        self.tally = Tally()
+        self._reporter = Reporter(options.name, datetime.datetime.now(datetime.UTC))
         self._on_pulse = on_pulse
         self._stopping = asyncio.Event()
         self._is_working = False
@@ -144,18 +150,29 @@ class Worker:
     async def _run_session(self, backoff: Backoff) -> None:
         """Work for as long as the database connection that holds our name lives."""
         name = self.options.name
-        async with held_lease(name) as lease, make_pool(application_name=f"ingest {name}") as pool:
-            session = _Session(self.options, pool, self._stopping, self._on_pulse)
+        async with (
+            held_lease(name, on_standby=self._stand_by) as lease,
+            make_pool(application_name=f"ingest {name}") as pool,
+        ):
+            session = _Session(
+                self.options, pool, self._stopping, self._on_pulse, self.tally, self._reporter
+            )
             await session.prepare()
             backoff.reset()
-            self._is_working = True
+            self._is_working = self.tally.holds_name = True
+            self.tally.stands_by = False
             try:
                 async with asyncio.TaskGroup() as tasks:
                     watch = tasks.create_task(lease.watch(session.reload_sites))
                     await session.work()
                     watch.cancel()
             finally:
-                self._is_working = False
+                self._is_working = self.tally.holds_name = False
+                # What a session that ended by a loss counted since its last pulse.
+                self.tally.add(session.take_meter())
+
+    def _stand_by(self) -> None:
+        self.tally.stands_by = True
 
 
 class _Session:
@@ -167,8 +184,12 @@ class _Session:
         pool: AsyncConnectionPool[AsyncConnection[Any]],
         stopping: asyncio.Event,
         on_pulse: Callable[[dict[str, Any]], None] | None,
+        tally: Tally,
+        reporter: Reporter,
     ) -> None:
         self.options = options
+        self.tally = tally
+        self.reporter = reporter
         self.pool = pool
         self.stopping = stopping
         self.on_pulse = on_pulse
@@ -184,7 +205,14 @@ class _Session:
         self.filled = asyncio.Event()
         self.emptied = asyncio.Event()
         self.is_last_batch = False
+        #: When the batch at hand began to be committed, None while there is none.
+        self.committing_since: float | None = None
         self.live_packet_ids: list[int] = []
+        tally.held = self.held
+
+    def held(self) -> tuple[int, int]:
+        """Return how many messages the batch being filled holds, and the inbox before it."""
+        return self.batch.messages, self.link.held if self.link else 0
 
     async def prepare(self) -> None:
         """Know the sites and have the coming months' partitions before the first message."""
@@ -210,7 +238,7 @@ class _Session:
                 helper.cancel()
         # A last round, so that the final second is on record too.
         await self._write_live()
-        await self._write_pulse()
+        await self._write_pulse(is_last=True)
 
     # --- broker ---------------------------------------------------------------------------------
 
@@ -225,6 +253,7 @@ class _Session:
                     subscriptions=[self.options.subscription],
                 ) as link:
                     logger.info("connected to the broker as %r", self.options.name)
+                    self.tally.counts["broker_connections"] += 1
                     backoff.reset()
                     await self._work_on(link)
             except aiomqtt.MqttError as error:
@@ -240,6 +269,7 @@ class _Session:
         self.filled.clear()
         self.live_packet_ids.clear()
         self.link = link
+        self.tally.is_connected = True
         receiving = asyncio.create_task(self._receive(link))
         committing = asyncio.create_task(self._commit_for_ever(link))
         stopped = asyncio.create_task(self.stopping.wait())
@@ -249,6 +279,7 @@ class _Session:
             )
         finally:
             self.link = None
+            self.tally.is_connected = False
             stopped.cancel()
             await _cancel(receiving)
             if self.stopping.is_set() and not committing.done():
@@ -290,7 +321,11 @@ class _Session:
             batch, self.batch = self.batch, Batch()
             self.emptied.set()
             if batch:
-                await self._commit(batch)
+                self.committing_since = time.monotonic()
+                try:
+                    await self._commit(batch)
+                finally:
+                    self.committing_since = None
                 link.acknowledge(batch.packet_ids)
                 self.live_packet_ids += batch.live_packet_ids
             if self.is_last_batch and not self.batch:
@@ -305,6 +340,7 @@ class _Session:
                 break
             except _PASSING as error:
                 logger.warning("database: %s; the batch is kept and tried again", error)
+                self.meter.commit_retries += 1
                 await backoff.wait()
         if outcome is not None:
             self.meter.committed(batch, outcome)
@@ -384,22 +420,38 @@ class _Session:
             except _PASSING as error:
                 logger.warning("database: %s; this second's pulse is lost", error)
 
-    async def _write_pulse(self) -> None:
-        self.meter.received, self.intake.received = self.intake.received, 0
-        row = self.meter.row()
-        self.meter = Meter()
-        backlog = self.batch.messages + (self.link.held if self.link else 0)
+    def take_meter(self) -> Meter:
+        """Return what was counted since the last time, and begin anew."""
+        meter, self.meter = self.meter, Meter()
+        meter.received, self.intake.received = self.intake.received, 0
+        return meter
+
+    async def _write_pulse(self, *, is_last: bool = False) -> None:
+        meter = self.take_meter()
+        row = meter.row()
+        self.tally.add(meter)
+        backlog = sum(self.held())
+        state = IngestWorker.State.STOPPED if is_last else self._state()
         if self.on_pulse is not None:
-            self.on_pulse({**row, "backlog": backlog})
+            self.on_pulse({**row, "backlog": backlog, "state": state})
         async with self.pool.connection() as connection:
             await write_pulse(
                 connection,
-                worker=self.options.name,
+                reporter=self.reporter,
                 at=datetime.datetime.now(datetime.UTC),
+                state=state.value,
                 row=row,
                 backlog=backlog,
             )
         await self._announce(_announcement(set(), pulse=True))
+
+    def _state(self) -> IngestWorker.State:
+        if self.link is None:
+            return IngestWorker.State.DISCONNECTED
+        since = self.committing_since
+        if since is not None and time.monotonic() - since > STANDING_STILL_S:
+            return IngestWorker.State.STANDING_STILL
+        return IngestWorker.State.CONNECTED
 
     async def _housekeeping(self) -> None:
         while True:

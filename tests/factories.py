@@ -14,9 +14,11 @@ from ledger.models import (
     FiscalDay,
     FuellingPoint,
     HourTotal,
+    IngestWorker,
     Kind,
     Nozzle,
     Product,
+    Pulse,
     Quarantine,
     Site,
     Tank,
@@ -121,6 +123,44 @@ def make_quarantined(*, site: Site | None = None, **values: Any) -> Quarantine:
         "digest": next(_numbers).to_bytes(32, "big"),
     }
     return Quarantine.objects.create(site=site, raw=raw, **defaults | values)
+
+
+def make_worker(name: str = "ingest", *, reported_at: datetime.datetime, **values: Any) -> None:
+    """Let a worker report, or report again; it is connected unless said otherwise."""
+    started_at = reported_at - datetime.timedelta(minutes=1)
+    defaults = {
+        "host": "here",
+        "process_id": 4711,
+        "started_at": started_at,
+        "state": IngestWorker.State.CONNECTED,
+        "state_since": started_at,
+        "backlog": 0,
+    }
+    IngestWorker.objects.update_or_create(
+        name=name,
+        defaults={"reported_at": reported_at, **values},
+        create_defaults={"reported_at": reported_at, **defaults, **values},
+    )
+
+
+def make_pulse(worker: str, at: datetime.datetime, **values: Any) -> None:
+    """Store a second of a worker as it would: its row, and what moved. Zeros by default."""
+    counts = dict.fromkeys(
+        ("received", "stored", "duplicates", "quarantined", "live", "live_written", "batches"), 0
+    )
+    row = {**counts, "backlog": 0, **values}
+    Pulse.objects.create(worker=worker, at=at, **row)
+    moved = {
+        "received": "last_received_at",
+        "batches": "last_committed_at",
+        "stored": "last_stored_at",
+        "duplicates": "last_duplicate_at",
+        "quarantined": "last_quarantined_at",
+    }
+    known = IngestWorker.objects.filter(name=worker).first()
+    if known is None or known.reported_at <= at:
+        times = {column: at for name, column in moved.items() if row[name]}
+        make_worker(worker, reported_at=at, backlog=row["backlog"], **times)
 
 
 def make_user(role: Role = Role.STAFF, *sites: Site, username: str = "", **values: Any) -> User:

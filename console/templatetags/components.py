@@ -58,6 +58,12 @@ def age_for(at: datetime.datetime | None) -> dict[str, Any]:
     return {"at": at}
 
 
+@register.inclusion_tag("components/clock.html")
+def clock(at: datetime.datetime | None) -> dict[str, Any]:
+    """`{% clock worker.since %}`: a time that a script turns into the reader's own clock's."""
+    return {"at": at}
+
+
 @register.inclusion_tag("components/product.html")
 def product(code: str | None, families: dict[str, str]) -> dict[str, Any]:
     """`{% product entry.product families %}`: a product's chip in the colour of its family."""

@@ -10,6 +10,7 @@ from django import template
 
 from console import charts, formatting
 from ledger.selectors.days import MissingRange
+from ledger.selectors.ingest import PulseSpan
 
 register = template.Library()
 T = TypeVar("T", bound=formatting.Number)
@@ -21,6 +22,24 @@ SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 HOURS_WIDTH, HOURS_HEIGHT = 96, 24
 CHART_WIDTH, CHART_HEIGHT = 720, 160
 HOURS_A_LABEL = 3
+PLOT_WIDTH, PLOT_HEIGHT = 600, 104
+#: Milliseconds that an axis of times names: 0.1 ms to 100 ms, 1 s, 10 s, 1 min, 10 min, 1 h, ...
+TIMES_MS = (0.1, 1, 10, 100, 1e3, 1e4, 6e4, 6e5, 3.6e6, 2.16e7, 8.64e7, 8.64e8, 8.64e9)
+#: How each figure of a minute reads; the words for it are in `components/minute_column.html`.
+MEASURES = {
+    "received_per_s": "rate",
+    "stored_per_s": "rate",
+    "live_per_s": "rate",
+    "duplicates": "count",
+    "quarantined": "count",
+    "backlog": "count",
+    "latency_ms_p50": "time",
+    "latency_ms_p95": "time",
+    "latency_ms_p99": "time",
+    "latency_ms_max": "time",
+    "lag_ms_p50": "time",
+    "lag_ms_p99": "time",
+}
 
 
 @register.filter
@@ -142,6 +161,71 @@ def hour_chart(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
         "height": CHART_HEIGHT,
         "label": label,
     }
+
+
+@register.filter
+def measure(span: PulseSpan, column: str) -> str:
+    """`{{ minute|measure:"latency_ms_p99" }}`: a figure with its unit; a dash if unknown."""
+    return _measured(_of(span, column), MEASURES[column])
+
+
+@register.inclusion_tag("components/plot.html")
+def plot(minutes: Sequence[PulseSpan], columns: str, title: str, name: str) -> dict[str, Any]:
+    """`{% plot minutes "lag_ms_p50 lag_ms_p99" title "lag" %}`: figures of minutes over time.
+
+    Times are drawn as lines over decades, rates as lines from zero, counts as columns; `columns`
+    are of one kind, and a count stands alone. `name` tells the plots of a page apart.
+    """
+    names = columns.split()
+    kind = MEASURES[names[0]]
+    series = [[_of(minute, column) for minute in minutes] for column in names]
+    size = {"width": PLOT_WIDTH, "height": PLOT_HEIGHT}
+    drawn = charts.plot(series, **size, ladder=TIMES_MS if kind == "time" else ())
+    known = [value for values in series for value in values if value is not None]
+    lines = [] if kind == "count" else drawn.lines
+    return {
+        "name": name,
+        "title": title,
+        "kind": kind,
+        "columns": [
+            {
+                "name": column,
+                "runs": lines[place] if lines else [],
+                "newest": measure(minutes[-1], column) if minutes else formatting.UNKNOWN,
+            }
+            for place, column in enumerate(names)
+        ],
+        "bars": (
+            charts.bars(series[0], **size, gap=2, least=2, top=drawn.ticks[-1].value)
+            if kind == "count"
+            else []
+        ),
+        "ticks": [{"y": tick.y, "label": _short(tick.value, kind)} for tick in drawn.ticks],
+        "highest": _measured(max(known, default=None), kind),
+        "minutes": minutes,
+        "last": len(minutes) - 1,
+        **size,
+    }
+
+
+def _of(span: PulseSpan, column: str) -> float | None:
+    """Return a figure of a span, None where no worker reported."""
+    value: float | None = getattr(span, column) if span.reports else None
+    return value
+
+
+def _short(value: float, kind: str) -> str:
+    """Return a value of an axis without what is zero behind the point."""
+    if kind != "time":
+        return formatting.compact(value)
+    figure, unit = formatting.duration(value)
+    return f"{figure.removesuffix('.0')} {unit}"
+
+
+def _measured(value: float | None, kind: str) -> str:
+    if kind == "time":
+        return " ".join(formatting.duration(value)).rstrip()
+    return formatting.rate(value) if kind == "rate" else formatting.number(value)
 
 
 def _known(value: T | Missing) -> T | None:

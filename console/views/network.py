@@ -16,6 +16,7 @@ from console.forms.filters import SiteFilterForm
 from console.fragments import NetworkFragment, SiteIds
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.pieces import network_pieces
+from console.templatetags.figures import MEASURES
 from ledger.models import Quarantine, Site
 from ledger.selectors.attention import attention_list
 from ledger.selectors.ingest import ingest_pulse, quarantine_waiting
@@ -51,8 +52,30 @@ def attention_context(site_ids: SiteIds) -> dict[str, Any]:
     """Context of `_network_attention.html`."""
     sites = _sites(site_ids)
     return {
-        "attention": attention_list(sites, pulse=ingest_pulse(), quarantine=_quarantine(site_ids)),
+        "attention": attention_list(
+            sites,
+            pulse=ingest_pulse(),
+            names_workers=site_ids is None,
+            quarantine=_quarantine(site_ids),
+        ),
         "counts": site_counts(sites),
+    }
+
+
+def ingest_context(site_ids: SiteIds) -> dict[str, Any]:
+    """Context of `_network_ingest.html`. Workers are named to those who see the whole network."""
+    return {"pulse": ingest_pulse(), "is_whole_network": site_ids is None}
+
+
+def charts_context(site_ids: SiteIds) -> dict[str, Any]:
+    """Context of `_network_charts.html`: whole minutes alone, so that it seldom changes."""
+    minutes = ingest_pulse().minutes
+    is_whole_network = site_ids is None
+    return {
+        "minutes": minutes,
+        "has_reports": any(minute.reports for minute in minutes),
+        "columns": [name for name in MEASURES if is_whole_network or name != "quarantined"],
+        "is_whole_network": is_whole_network,
     }
 
 
@@ -85,6 +108,16 @@ NETWORK_FRAGMENTS = {
             context=attention_context,
         ),
         NetworkFragment(
+            name="network_ingest",
+            template="console/_network_ingest.html",
+            context=ingest_context,
+        ),
+        NetworkFragment(
+            name="network_charts",
+            template="console/_network_charts.html",
+            context=charts_context,
+        ),
+        NetworkFragment(
             name="network_sites",
             template="console/_network_sites.html",
             context=sites_context,
@@ -109,6 +142,7 @@ def network(request: HtmxHttpRequest) -> HttpResponse:
         context["pieces"] = network_pieces(only, site_ids)
         return render(request, "console/_network_table.html", context)
     context["pieces"] = network_pieces(NETWORK_FRAGMENTS, site_ids)
+    context["is_whole_network"] = site_ids is None
     return render(request, "console/network.html", context)
 
 

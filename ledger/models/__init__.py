@@ -11,7 +11,7 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
-from ledger.models.operations import Pulse, Quarantine
+from ledger.models.operations import IngestWorker, Pulse, Quarantine
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "FiscalDay",
     "FuellingPoint",
     "HourTotal",
+    "IngestWorker",
     "Kind",
     "Nozzle",
     "NozzleState",

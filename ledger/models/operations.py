@@ -93,3 +93,41 @@ class Pulse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at} {self.worker}"
+
+
+class IngestWorker(models.Model):
+    """An ingest worker by its name: how it was when it last reported, and when what last happened.
+
+    Written with each pulse. `reported_at` is the last report; each `last_..._at` is the last
+    second in which there was any (None: never), so that nobody has to look for it in days of
+    pulses. `backlog` is how many messages it held. `standby_at` is when another process of the
+    same name last said that it stands by. A worker stands still while it tries to commit one and
+    the same batch for longer than a few seconds.
+    """
+
+    class State(models.TextChoices):
+        CONNECTED = "connected", _("Connected to the broker")
+        DISCONNECTED = "disconnected", _("Without the broker")
+        STANDING_STILL = "standing_still", _("Standing still")
+        STOPPED = "stopped", _("Stopped as asked")
+
+    name = models.CharField(_("name"), max_length=64, primary_key=True)
+    host = models.CharField(_("host"), max_length=255)
+    process_id = models.IntegerField(_("process id"))
+    started_at = models.DateTimeField(_("started at"))
+    reported_at = models.DateTimeField(_("reported at"))
+    state = models.CharField(_("state"), max_length=16, choices=State)
+    state_since = models.DateTimeField(_("state since"))
+    backlog = models.IntegerField(_("messages held"))
+    last_received_at = models.DateTimeField(_("last message received at"), null=True)
+    last_committed_at = models.DateTimeField(_("last batch committed at"), null=True)
+    last_stored_at = models.DateTimeField(_("last entry stored at"), null=True)
+    last_duplicate_at = models.DateTimeField(_("last duplicate at"), null=True)
+    last_quarantined_at = models.DateTimeField(_("last quarantined at"), null=True)
+    standby_at = models.DateTimeField(_("another stood by at"), null=True)
+
+    class Meta:
+        db_table = "ingest_worker"
+
+    def __str__(self) -> str:
+        return self.name

@@ -15,13 +15,23 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Alarm, AlarmEvent, FiscalDay, PumpState, Quarantine, Site, TankState
-from ledger.selectors.ingest import IngestPulse, WaitingMessages, quarantine_waiting
+from ledger.selectors.ingest import (
+    IngestPulse,
+    WaitingMessages,
+    WorkerHealth,
+    WorkerState,
+    quarantine_waiting,
+)
 from ledger.selectors.sites import DAYS_AHEAD_MAX, SiteState, site_search
 
 #: The list names this many things; a page says when there are more.
 ATTENTION_ITEMS_MAX = 50
 #: Fiscal days older than this are looked after on their own pages.
 ATTENTION_DAYS = 35
+#: A worker that does not report for longer than this was perhaps given up, and is no news.
+WORKER_SILENT_MAX = datetime.timedelta(days=1)
+#: A broker that is away for less than this is no news.
+BROKER_AWAY_MIN = datetime.timedelta(seconds=10)
 #: A fiscal day that is open for longer than this should have been closed.
 DAY_OPEN_MAX = datetime.timedelta(hours=30)
 
@@ -49,7 +59,7 @@ class Topic(TextChoices):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionItem:
-    """One line: `topic` says what, `rows` are the records it speaks of (all of one site)."""
+    """One line: `topic` says what, `rows` are what it speaks of (records of one site, a worker)."""
 
     topic: Topic
     severity: Severity
@@ -75,14 +85,18 @@ def attention_list(
     sites: QuerySet[Site],
     *,
     pulse: IngestPulse | None = None,
+    names_workers: bool = False,
     quarantine: QuerySet[Quarantine] | None = None,
     now: datetime.datetime | None = None,
 ) -> AttentionList:
-    """Return what needs attention at these sites, ranked. A constant number of queries."""
+    """Return what needs attention at these sites, ranked. A constant number of queries.
+
+    With `names_workers` each worker in trouble is named, not only that all of them are gone.
+    """
     now = now or timezone.now()
     trading = sites.filter(is_closed=False)
     items = [
-        *_ingest(pulse),
+        *_ingest(pulse, now, names_workers=names_workers),
         *_unheard(trading, now),
         *_missing(trading, now),
         *_alarms(trading),
@@ -97,10 +111,35 @@ def attention_list(
     return AttentionList(items=items[:ATTENTION_ITEMS_MAX], is_cut=len(items) > ATTENTION_ITEMS_MAX)
 
 
-def _ingest(pulse: IngestPulse | None) -> list[AttentionItem]:
-    if pulse is None or not pulse.is_silent:
+def _ingest(
+    pulse: IngestPulse | None, now: datetime.datetime, *, names_workers: bool
+) -> list[AttentionItem]:
+    """All workers gone is one thing; else each that is in trouble."""
+    if pulse is None:
         return []
-    return [AttentionItem(topic=Topic.INGEST, severity=Severity.CRITICAL, since=pulse.last_at)]
+    if pulse.is_silent:
+        return [AttentionItem(topic=Topic.INGEST, severity=Severity.CRITICAL, since=pulse.last_at)]
+    if not names_workers:
+        return []
+    return [
+        AttentionItem(
+            topic=Topic.INGEST,
+            severity=Severity.CRITICAL,
+            since=health.since,
+            rows=[health],
+        )
+        for health in pulse.workers
+        if health.is_in_trouble and _is_news(health, now)
+    ]
+
+
+def _is_news(health: WorkerHealth, now: datetime.datetime) -> bool:
+    if health.since is None:
+        return True
+    lasts = now - health.since
+    if health.state == WorkerState.SILENT:
+        return lasts <= WORKER_SILENT_MAX
+    return health.state != WorkerState.DISCONNECTED or lasts >= BROKER_AWAY_MIN
 
 
 def _unheard(sites: QuerySet[Site], now: datetime.datetime) -> list[AttentionItem]:

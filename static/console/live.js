@@ -6,7 +6,8 @@
  *     <div data-fragment sse-swap="pumps" hx-get="{poll}" hx-trigger="poll" hx-swap="morph">
  *       <section id="pumps">…</section>                 a fragment, as streamed and polled
  *   <time datetime="…" data-age>14:03</time>            becomes "5s ago" and ticks;
- *                                                       data-age="duration": "5 sec"
+ *                                                       data-age="duration": "5 sec",
+ *                                                       data-age="clock": "14:03", local time
  *   <p id="live-mark" data-state data-text-streaming data-text-polling
  *      data-text-stale="Stale since {time}"><span data-live-words></span></p>
  *
@@ -29,7 +30,18 @@
   // --- The mark ----------------------------------------------------------------------------
 
   const language = document.documentElement.lang || undefined;
-  const clockTime = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+  const clockTime = new Intl.DateTimeFormat(language, {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  const clockDate = new Intl.DateTimeFormat(language, {
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
   let lastHeardAt = Date.now();
 
   function showState(state) {
@@ -221,8 +233,15 @@
   function tickAges(root) {
     const now = Date.now() + clockAheadMs;
     for (const time of root.querySelectorAll("time[data-age]")) {
-      const seconds = Math.max(0, (now - Date.parse(time.dateTime)) / 1_000);
+      const at = Date.parse(time.dateTime);
+      const seconds = Math.max(0, (now - at) / 1_000);
       if (Number.isNaN(seconds)) continue;
+      if (time.dataset.age === "clock") {
+        const isToday = new Date(at).toDateString() === new Date(now).toDateString();
+        const clock = (isToday ? clockTime : clockDate).format(at);
+        if (time.textContent !== clock) time.textContent = clock;
+        continue;
+      }
       const [unit, size] = UNITS.find(([, size]) => seconds >= size) || UNITS.at(-1);
       const count = Math.floor(seconds / size);
       const text =

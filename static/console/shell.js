@@ -1,6 +1,7 @@
 /*
  * The shell: the site switcher (a combobox over options that the server renders), menus that
- * close with Esc or a click elsewhere, "/" for search, and the focus on what is wrong with a form.
+ * close with Esc or a click elsewhere, "/" for search, folds that stay as they were left, and the
+ * focus on what is wrong with a form.
  */
 (() => {
   "use strict";
@@ -100,6 +101,28 @@
       input.select();
     }
   });
+
+  // --- Folds: what a person opened or closed stays so, on this device -------------------------
+
+  const isNarrow = window.matchMedia("(width < 64rem)").matches;
+  for (const fold of document.querySelectorAll("details[data-fold]")) {
+    const key = `fold-${fold.dataset.fold}`;
+    let kept = null;
+    try {
+      kept = localStorage.getItem(key);
+    } catch {
+      // Without storage each page begins as it is made.
+    }
+    if (kept !== null) fold.open = kept === "open";
+    else if (isNarrow) fold.open = false;
+    fold.querySelector("summary").addEventListener("click", () => {
+      try {
+        localStorage.setItem(key, fold.open ? "closed" : "open");
+      } catch {
+        // As above.
+      }
+    });
+  }
 
   // --- Forms ---------------------------------------------------------------------------------
 

@@ -13,7 +13,15 @@ from playwright.sync_api import Page
 
 from ledger.models import Alarm, Dip, EntryFlag, PumpState, SiteStatus, TankState, Totalizer
 from tests.browser.conftest import sign_in
-from tests.factories import make_day, make_entry, make_forecourt, make_quarantined, make_user
+from tests.factories import (
+    make_day,
+    make_entry,
+    make_forecourt,
+    make_pulse,
+    make_quarantined,
+    make_user,
+    make_worker,
+)
 
 DAY = "2026-11-21"
 PAGES = [
@@ -64,6 +72,18 @@ def make_everything() -> None:
         site=site, fiscal_day=DAY, fuelling_point=1, nozzle=1, product="E10", opening=1
     )
     make_quarantined(site=site)
+    for ago in range(1, 600, 7):
+        make_pulse(
+            "east",
+            now - datetime.timedelta(seconds=ago),
+            received=ago,
+            quarantined=ago % 3,
+            batches=1,
+            latency_ms_p50=4.0,
+            latency_ms_max=float(ago),
+        )
+    make_worker("west", reported_at=now - datetime.timedelta(minutes=20))
+    make_worker("north", reported_at=now, state="standing_still", backlog=9)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

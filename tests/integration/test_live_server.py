@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import free_port, wait_for_port
 from tests.factories import make_user
@@ -99,3 +101,29 @@ def test_requests_share_a_few_connections(start) -> None:
     process.terminate()
     _, errors = process.communicate(timeout=30)
     assert "Traceback" not in errors
+
+
+def test_it_tells_monitoring_of_its_streams_and_its_pool(
+    start: Callable[[], tuple[subprocess.Popen, int]],
+) -> None:
+    _, port = start()
+    session = session_of(make_user())
+
+    def figures() -> dict[str, float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return {
+                sample.name.removeprefix("forecourt_console_"): sample.value
+                for family in families
+                for sample in family.samples
+            }
+
+    assert figures()["viewers"] == 0
+    with contextlib.closing(Stream(port, "/live/", session=session)) as stream:
+        assert stream.event() is not None
+        watched = figures()
+    assert (watched["streams"], watched["viewers"], watched["topics"]) == (1, 1, 1)
+    assert watched["renders_total"] >= 1
+    assert watched["listening"] == 1
+    assert watched["database_pool_max"] == POOL_MAX
+    assert watched["database_requests_total"] > 0

@@ -10,7 +10,15 @@ from django.utils import timezone
 
 from console.models import Role
 from ledger.models import Alarm, AlarmEvent, PumpState, Site, SiteStatus, TankState
-from tests.factories import make_day, make_forecourt, make_quarantined, make_site, make_user
+from tests.factories import (
+    make_day,
+    make_forecourt,
+    make_pulse,
+    make_quarantined,
+    make_site,
+    make_user,
+    make_worker,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -124,6 +132,56 @@ def test_a_manager_sees_their_own_alone(client: Client) -> None:
     assert "Not mine" not in text
     assert "waits in quarantine" not in text
     assert "of 1" in " ".join(text.split())
+
+
+def test_the_ingest_without_a_worker(staff: Client) -> None:
+    text = " ".join(staff.get("/").text.split())
+    assert "No worker has reported yet." in text
+    assert "No worker has reported in the last hour" in text
+    assert "none received yet" in text
+
+
+def test_the_ingest_s_workers_and_charts(staff: Client) -> None:
+    now = timezone.now()
+    ago = now - datetime.timedelta(minutes=1)
+    make_pulse("east", ago, received=1_000_000, latency_ms_p50=3.0, latency_ms_p99=12.0, batches=1)
+    make_pulse("east", now, received=12, stored=10, batches=1, latency_ms_p99=345.0)
+    make_worker("west", reported_at=now - datetime.timedelta(minutes=20))
+    text = " ".join(staff.get("/").text.split())
+    for words in ("east", "1.2 a second received", "west", "Does not report", "345 ms"):
+        assert words in text
+    assert "Worker west does not report any more" in text
+    charts = staff.get("/fragments/network_charts/").text
+    assert "16,667" in charts
+    assert charts.count("<figure") == 6
+    assert charts.count("<tr>") == 61
+
+
+def test_figures_that_do_not_move_say_since_when(staff: Client) -> None:
+    now = timezone.now()
+    at = (now - datetime.timedelta(hours=2)).replace(microsecond=0)
+    make_pulse("east", at, received=5, stored=2, batches=1, quarantined=1, latency_ms_p99=12.0)
+    make_pulse("east", now)
+    since = at.strftime("%H:%M UTC</time>")
+    figures = " ".join(staff.get("/fragments/network_figures/").text.split())
+    for words in ("none received since", "unchanged since", "waiting, none since", since, "12<"):
+        assert words in figures
+    ingest = " ".join(staff.get("/fragments/network_ingest/").text.split())
+    assert "no event received since" in ingest
+    assert ingest.count(since) >= 4
+
+
+def test_a_manager_is_told_nothing_of_workers_and_the_network_s_quarantine(client: Client) -> None:
+    now = timezone.now()
+    make_pulse("east", now - datetime.timedelta(minutes=1), received=5, quarantined=3)
+    make_worker("west", reported_at=now - datetime.timedelta(minutes=20))
+    client.force_login(make_user(Role.MANAGER, make_site("OWN")))
+    text = client.get("/").text
+    for name in ("network_figures", "network_ingest", "network_charts", "network_attention"):
+        text += client.get(f"/fragments/{name}/").text
+    for word in ("east", "west", "Quarantined a minute", "process 4,711"):
+        assert word not in text
+    assert "Events a second" in text
 
 
 def test_it_finds_sites(staff: Client) -> None:

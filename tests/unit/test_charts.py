@@ -54,3 +54,50 @@ def test_level_never_overflows() -> None:
     assert charts.level(None, None, height=120).height == 0
     on_water = charts.level(30_000, 30_000, height=120, below=12)
     assert (on_water.y, on_water.height) == (0, 108)
+
+
+LADDER = (1.0, 10.0, 100.0, 1_000.0, 60_000.0)
+
+
+@given(st.lists(values, max_size=4), st.sampled_from([(), LADDER]))
+def test_plots_stay_inside(series: list[list[charts.Value]], ladder: tuple[float, ...]) -> None:
+    plot = charts.plot(series, width=600, height=104, ladder=ladder)
+    assert len(plot.lines) == len(series)
+    for run in (run for line in plot.lines for run in line):
+        for point in run.split():
+            x, y = map(float, point.split(","))
+            assert 0 <= x <= 600.1
+            assert 0 <= y <= 104.1
+    assert len(plot.ticks) >= 2
+    assert (plot.ticks[0].y, plot.ticks[-1].y) == (104, 0)
+
+
+@given(st.floats(min_value=0, max_value=1e12))
+def test_a_plot_s_axis_is_as_high_as_its_values(value: float) -> None:
+    low, half, high = (tick.value for tick in charts.plot([[value]], width=9, height=9).ticks)
+    assert low == 0
+    assert half == high / 2
+    assert value <= high <= max(value * 2, 2)
+
+
+def test_a_plot_of_nothing_has_an_axis() -> None:
+    assert charts.plot([], width=9, height=9).lines == []
+    assert [tick.value for tick in charts.plot([[None]], width=9, height=9).ticks] == [0, 1, 2]
+
+
+def test_an_axis_of_rungs_is_between_those_around_the_values() -> None:
+    def rungs(*series: charts.Value) -> list[float]:
+        return [
+            tick.value for tick in charts.plot([series], width=9, height=9, ladder=LADDER).ticks
+        ]
+
+    assert rungs(12, 80) == [10, 100]
+    assert rungs(10, None, 101) == [10, 100, 1_000]
+    assert rungs(-5) == [1, 10]
+    assert rungs(10**9) == [1_000, 60_000]
+    assert rungs() == [1, 10]
+
+
+def test_a_value_alone_is_a_dot_and_a_gap_stays_one() -> None:
+    [line] = charts.plot([[1, None, 2, 2]], width=30, height=10).lines
+    assert line == ["0.0,5.0 0.0,5.0", "20.0,0.0 30.0,0.0"]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime
 import gc
 import logging
 import signal
+import sys
 from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ingest.metrics import TallyCollector, metrics_served
 from ingest.mqtt import BrokerAddress
+from ingest.status_line import StatusLines
 from ingest.topics import ALL_SITES, Share
 from ingest.worker import Worker, WorkerOptions
+from ledger.models import Quarantine
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +66,17 @@ class Command(BaseCommand):
             "They get in each other's way less than those of a group. Its name is NAME-K-of-N.",
         )
         parser.add_argument("--mqtt-url", default=settings.MQTT_URL, help="default: %(default)s")
+        parser.add_argument(
+            "--metrics-port",
+            type=int,
+            default=settings.METRICS_PORT,
+            help="answer Prometheus at this port (%(default)s); 0 answers nowhere",
+        )
+        parser.add_argument(
+            "--metrics-host",
+            default=settings.METRICS_HOST,
+            help="the address that it listens on; default: %(default)s",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until told to stop."""
@@ -73,10 +91,16 @@ class Command(BaseCommand):
             group=options["group"],
             share=share,
         )
+        worker = Worker(worker_options, on_pulse=self._on_pulse())
         _collect_seldom()
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._run(worker_options))
+            with (
+                self._metrics(worker, options["metrics_host"], options["metrics_port"]),
+                asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            ):
+                runner.run(self._run(worker))
+        except CommandError:
+            raise
         except Exception as error:
             logger.exception("ingest %s: ended by an error", worker_options.name)
             raise CommandError(
@@ -85,24 +109,37 @@ class Command(BaseCommand):
             ) from error
         self.stderr.write(f"ingest {worker_options.name}: stopped as asked, nothing left undone")
 
-    async def _run(self, options: WorkerOptions) -> None:
-        worker = Worker(options, on_pulse=self._print_pulse)
+    async def _run(self, worker: Worker) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, worker.stop)
         await worker.run()
 
-    def _print_pulse(self, row: dict[str, Any]) -> None:
-        """Print one line a second on a terminal; a log file wants no such line."""
+    def _on_pulse(self) -> Callable[[dict[str, Any]], None] | None:
+        """Show each second on a terminal; a log file wants no such lines."""
         if not self.stdout.isatty():
+            return None
+        lines = StatusLines(sys.stdout)
+        return lambda row: lines.show(row, datetime.datetime.now().astimezone())
+
+    @contextlib.contextmanager
+    def _metrics(self, worker: Worker, host: str, port: int) -> Iterator[None]:
+        if not port:
+            yield
             return
-        latency = row["latency_ms_p99"]
-        self.stdout.write(
-            f"received {row['received']:>7,}  stored {row['stored']:>7,}  "
-            f"duplicates {row['duplicates']:>6,}  quarantined {row['quarantined']:>5,}  "
-            f"live {row['live']:>6,}  p99 {'-' if latency is None else f'{latency:.1f} ms':>9}  "
-            f"held {row['backlog']:>6,}"
+        collector = TallyCollector(
+            worker.tally, worker=worker.options.name, reasons=tuple(Quarantine.Reason.values)
         )
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(metrics_served(collector, host=host, port=port))
+            except OSError as error:
+                raise CommandError(
+                    f"metrics cannot be served at {host}:{port}: {error.strerror or error}; "
+                    "METRICS_PORT names another port"
+                ) from error
+            logger.info("metrics at http://%s:%s/metrics", host, port)
+            yield
 
 
 def _collect_seldom() -> None:
