@@ -13,8 +13,10 @@ ALARMS = "alarms"
 STATUS = "status"
 PUMPS = "pumps"
 TANKS = "tanks"
+COMMANDS = "commands"
+SEALS = "seals"
 #: What the console itself publishes; the worker hears it back and lets it pass.
-OUTGOING = frozenset({"commands", "seals"})
+OUTGOING = frozenset({COMMANDS, SEALS})
 
 _PLAIN_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS, STATUS, *OUTGOING})
 _NUMBERED_LANES = frozenset({PUMPS, TANKS})
