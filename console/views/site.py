@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from console.access import site_for
+from console.access import may_operate, site_for
 from console.fragments import SiteFragment
 from console.pieces import site_pieces
 from ledger.models import Quarantine, Site
 from ledger.selectors.attention import attention_list
 from ledger.selectors.days import day_summary, latest_entries, product_families, site_days
 from ledger.selectors.forecourt import alarms, bays, tanks
+from ledger.selectors.resends import DayResend, day_resend
 from ledger.selectors.sites import current_days, site_state
 
 #: The newest entries that the page shows.
@@ -51,6 +52,7 @@ def day_context(site: Site) -> dict[str, Any]:
     return {
         "site": site,
         "summary": day_summary(day) if day else None,
+        "resend": day_resend(day) if day else DayResend(),
         "families": product_families(site),
     }
 
@@ -95,5 +97,9 @@ SITE_FRAGMENTS = {
 def site(request: HttpRequest, code: str) -> HttpResponse:
     """Show a site."""
     found = site_for(request.user, code)
-    context = {"site": found, "pieces": site_pieces(SITE_FRAGMENTS, found)}
+    context = {
+        "site": found,
+        "pieces": site_pieces(SITE_FRAGMENTS, found),
+        "may_operate": may_operate(request.user),
+    }
     return render(request, "console/site.html", context)
