@@ -57,15 +57,15 @@ def may_operate(user: User | AnonymousUser) -> bool:
     return isinstance(user, User) and user.is_active and user.role in OPERATING_ROLES
 
 
-def site_to_operate(user: User | AnonymousUser, code: str) -> Site:
-    """Return a site that the person looks after.
+def site_to_operate(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
+    """Return a site that the person looks after, and the person.
 
     Http404 when there is none that they may see, PermissionDenied when they may only see it.
     """
     site = site_for(user, code)
-    if not may_operate(user):
+    if not isinstance(user, User) or not may_operate(user):
         raise PermissionDenied
-    return site
+    return site, user
 
 
 def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -10,6 +11,7 @@ from django import template
 
 from console import charts, formatting
 from ledger.selectors.days import MissingRange
+from ledger.selectors.pace import DayByHour
 
 register = template.Library()
 T = TypeVar("T", bound=formatting.Number)
@@ -21,6 +23,7 @@ SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 HOURS_WIDTH, HOURS_HEIGHT = 96, 24
 CHART_WIDTH, CHART_HEIGHT = 720, 160
 HOURS_A_LABEL = 3
+HOUR_HEIGHT = 100
 
 
 @register.filter
@@ -69,6 +72,12 @@ def signed_money(amount: Decimal | Missing, currency: str) -> str:
 def duration(milliseconds: float | None) -> formatting.Quantity:
     """`{% with time=ms|duration %}{{ time.figure }} {{ time.unit }}{% endwith %}`."""
     return formatting.duration(milliseconds)
+
+
+@register.filter
+def near_time(at: datetime.datetime) -> str:
+    """`{{ forecast.lasts_until|near_time }}`: about when, Thursday 14:00."""
+    return formatting.near_time(at)
 
 
 @register.filter
@@ -141,6 +150,37 @@ def hour_chart(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
         "width": CHART_WIDTH,
         "height": CHART_HEIGHT,
         "label": label,
+    }
+
+
+@register.inclusion_tag("components/by_hour.html")
+def by_hour(day: DayByHour, measure: str, currency: str) -> dict[str, Any]:
+    """`{% by_hour by_hour "volume" site.currency %}`: a day's hours beside the usual ones.
+
+    The measure is an attribute of `Measure`: volume, count or amount.
+    """
+    today = [getattr(pair.today, measure) for pair in day.hours]
+    usual = [getattr(pair.usual, measure) for pair in day.hours]
+    columns = charts.beside(today, usual, height=HOUR_HEIGHT, least=2)
+    return {
+        "measure": measure,
+        "currency": currency,
+        "has_usual": day.is_comparable,
+        "height": HOUR_HEIGHT,
+        "rows": [
+            {
+                "pair": pair,
+                "today": was,
+                "usual": is_usual,
+                "bar": bar,
+                "mark": mark,
+                "is_labelled": index % HOURS_A_LABEL == 0,
+                "is_late": index >= len(day.hours) / 2,
+            }
+            for index, (pair, was, is_usual, (bar, mark)) in enumerate(
+                zip(day.hours, today, usual, columns, strict=True)
+            )
+        ],
     }
 
 

@@ -27,9 +27,9 @@ from ledger.services.resends import resend_request
 @require_POST
 def request_resend(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpResponse:
     """Ask the site to send again what the day lacks."""
-    site = site_to_operate(request.user, code)
+    site, person = site_to_operate(request.user, code)
     day = fiscal_day_for(site, fiscal_day)
-    resend_request(day=day, requested_by=request.user)
+    resend_request(day=day, requested_by=person)
     if request.POST.get("page") != "day":
         return _site_answer(request, site, "site_day")
     if wants_fragment(request):
@@ -44,10 +44,10 @@ def acknowledge_alarm(request: HtmxHttpRequest, code: str) -> HttpResponse:
 
     An alarm that is over, or started anew since the page was made, is shown as it is now.
     """
-    site = site_to_operate(request.user, code)
+    site, person = site_to_operate(request.user, code)
     form = AlarmKeyForm(QueryDict(request.POST.get("alarm", "")))
     if form.is_valid():
-        alarm_acknowledge(site=site, acknowledged_by=request.user, **form.cleaned_data)
+        alarm_acknowledge(site=site, acknowledged_by=person, **form.cleaned_data)
     return _site_answer(request, site, "site_alarms")
 
 

@@ -15,6 +15,7 @@ from ledger.models import Quarantine, Site
 from ledger.selectors.attention import attention_list
 from ledger.selectors.days import day_summary, latest_entries, product_families, site_days
 from ledger.selectors.forecourt import alarms, bays, tanks
+from ledger.selectors.pace import day_by_hour, stock_forecasts
 from ledger.selectors.resends import DayResend, day_resend
 from ledger.selectors.sites import current_days, site_state
 
@@ -38,12 +39,31 @@ def status_context(site: Site) -> dict[str, Any]:
 
 def points_context(site: Site) -> dict[str, Any]:
     """Context of `_site_points.html`."""
-    return {"site": site, "bays": bays(site), "families": product_families(site)}
+    found = bays(site, day=current_days([site]).get(site.id))
+    points = [point for bay in found for point in bay.fuelling_points]
+    return {
+        "site": site,
+        "state": site_state(site),
+        "bays": found,
+        "silent": [point for point in points if point.silence],
+        "families": product_families(site),
+    }
 
 
 def tanks_context(site: Site) -> dict[str, Any]:
     """Context of `_site_tanks.html`."""
-    return {"site": site, "tanks": tanks(site), "families": product_families(site)}
+    found = tanks(site)
+    return {
+        "site": site,
+        "tanks": found,
+        "forecasts": stock_forecasts(site, found, day=current_days([site]).get(site.id)),
+        "families": product_families(site),
+    }
+
+
+def hours_context(site: Site) -> dict[str, Any]:
+    """Context of `_site_hours.html`."""
+    return {"site": site, "by_hour": day_by_hour(site, current_days([site]).get(site.id))}
 
 
 def day_context(site: Site) -> dict[str, Any]:
@@ -59,7 +79,12 @@ def day_context(site: Site) -> dict[str, Any]:
 
 def alarms_context(site: Site) -> dict[str, Any]:
     """Context of `_site_alarms.html`."""
-    return {"site": site, "alarms": alarms(site)}
+    found = alarms(site)
+    return {
+        "site": site,
+        "alarms": found,
+        "urgent_count": sum(alarm.is_urgent for alarm in found),
+    }
 
 
 def entries_context(site: Site) -> dict[str, Any]:
@@ -82,6 +107,7 @@ SITE_FRAGMENTS = {
             name="site_points", template="console/_site_points.html", context=points_context
         ),
         SiteFragment(name="site_tanks", template="console/_site_tanks.html", context=tanks_context),
+        SiteFragment(name="site_hours", template="console/_site_hours.html", context=hours_context),
         SiteFragment(name="site_day", template="console/_site_day.html", context=day_context),
         SiteFragment(
             name="site_alarms", template="console/_site_alarms.html", context=alarms_context

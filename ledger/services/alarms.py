@@ -33,7 +33,10 @@ def alarm_acknowledge(
             return False
         _, is_new = AlarmAcknowledgement.objects.get_or_create(
             **key,
-            defaults={"acknowledged_by": acknowledged_by, "acknowledged_at": timezone.now()},
+            defaults={
+                "acknowledged_by_id": acknowledged_by.pk,
+                "acknowledged_at": timezone.now(),
+            },
         )
         if is_new:
             changes_announce(site_ids=[site.pk])

@@ -63,7 +63,7 @@ def _commands(
             kind=Command.Kind.RESEND,
             ranges=[[run.first, run.last] for run in part],
             asked_count=sum(run.last - run.first + 1 for run in part),
-            requested_by=requested_by,
+            requested_by_id=requested_by.pk,
             requested_at=now,
         )
         for part in parts
