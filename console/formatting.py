@@ -126,6 +126,11 @@ def ranges(parts: Iterable[MissingRange]) -> str:
     return get_text_list(words, _("and"))
 
 
+def numbers(values: Iterable[int]) -> str:
+    """Return a few numbers in words: 1, 2 and 4."""
+    return get_text_list([str(value) for value in values], _("and"))
+
+
 def payload_text(raw: bytes | memoryview | None) -> str:
     """Return bytes as text that can be shown: what is not UTF-8 or printable becomes a mark."""
     text = bytes(raw or b"").decode("utf-8", errors="replace")

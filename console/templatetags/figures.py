@@ -75,6 +75,12 @@ def duration(milliseconds: float | None) -> formatting.Quantity:
 
 
 @register.filter
+def numbers(values: Sequence[int]) -> str:
+    """`{{ forecast.tanks|numbers }}`: 1, 2 and 4."""
+    return formatting.numbers(values)
+
+
+@register.filter
 def near_time(at: datetime.datetime) -> str:
     """`{{ forecast.lasts_until|near_time }}`: about when, Thursday 14:00."""
     return formatting.near_time(at)

@@ -28,6 +28,7 @@ from ledger.selectors.days import (
     site_days,
     turnover_of_days,
 )
+from ledger.selectors.pace import day_by_hour
 from ledger.selectors.resends import day_resend
 
 SEQUENCE_MAX = 2_147_483_647
@@ -40,6 +41,7 @@ def state_context(day: FiscalDay) -> dict[str, Any]:
         "day": day,
         "summary": day_summary(day),
         "resend": day_resend(day),
+        "by_hour": day_by_hour(day.site, day),
         "families": product_families(day.site),
     }
 

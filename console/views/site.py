@@ -16,7 +16,7 @@ from ledger.selectors.attention import attention_list
 from ledger.selectors.days import day_summary, latest_entries, product_families, site_days
 from ledger.selectors.forecourt import alarms, bays, tanks
 from ledger.selectors.pace import day_by_hour, stock_forecasts
-from ledger.selectors.resends import DayResend, day_resend
+from ledger.selectors.resends import DayResend, day_resend, incomplete_days
 from ledger.selectors.sites import current_days, site_state
 
 #: The newest entries that the page shows.
@@ -73,6 +73,7 @@ def day_context(site: Site) -> dict[str, Any]:
         "site": site,
         "summary": day_summary(day) if day else None,
         "resend": day_resend(day) if day else DayResend(),
+        "earlier": incomplete_days(site, before=day.fiscal_day) if day else [],
         "families": product_families(site),
     }
 

@@ -35,6 +35,8 @@ DELIVERING = frozenset(
         PumpState.State.SUSPENDED_FUELLING,
     }
 )
+#: How sites call what is grave, in lower case.
+CRITICAL_SEVERITIES = frozenset({"critical", "error", "fatal"})
 #: A page names this many alarms of a site.
 ALARMS_MAX = 20
 #: A sale that has ended shows its total for this long before its point is merely idle.
@@ -260,6 +262,11 @@ class AlarmView:
         return self.is_on and self.acknowledgement is None
 
     @property
+    def is_critical(self) -> bool:
+        """Whether the site itself says that it is grave."""
+        return self.alarm.severity.lower() in CRITICAL_SEVERITIES
+
+    @property
     def key(self) -> str:
         """The alarm's key and its start, as an address holds them."""
         alarm = self.alarm
@@ -276,7 +283,7 @@ class AlarmView:
 def alarms(site: Site, *, limit: int = ALARMS_MAX) -> list[AlarmView]:
     """Return the site's alarms: those that nobody took note of, others that are on, then the rest.
 
-    Of each kind the newest first. Three queries.
+    Of each kind the critical ones come first, then the newest. Three queries.
     """
     on = Alarm.objects.filter(site=site, state=AlarmEvent.State.STARTED).order_by("-at")[:limit]
     off = Alarm.objects.filter(site=site).exclude(state=AlarmEvent.State.STARTED).order_by("-at")
@@ -291,7 +298,9 @@ def alarms(site: Site, *, limit: int = ALARMS_MAX) -> list[AlarmView]:
     views = [
         AlarmView(alarm=alarm, acknowledgement=notes.get(_alarm_key(alarm))) for alarm in found
     ]
-    views.sort(key=lambda view: (not view.is_urgent, not view.is_on))
+    views.sort(
+        key=lambda view: (not view.is_urgent, not view.is_on, view.is_on and not view.is_critical)
+    )
     return views
 
 

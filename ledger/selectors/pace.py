@@ -245,6 +245,11 @@ class StockForecast:
     low_at: datetime.datetime | None
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several tanks hold the product."""
+        return len(self.tanks) > 1
+
+    @property
     def is_short(self) -> bool:
         """Whether a delivery is wanted now."""
         return self.lasts_until is not None and self.lasts_until - self.at < SHORT_STOCK

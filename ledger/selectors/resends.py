@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connection
-from django.db.models import Count, Max, Sum, TextChoices
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, Sum, TextChoices
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models import Command, FiscalDay
+from ledger.models import Command, FiscalDay, Site
+from ledger.selectors.days import MissingRange, missing_ranges
 
 #: A site that has not sent everything this long after it was asked may be asked again.
 ANSWER_MAX = datetime.timedelta(minutes=2)
@@ -73,6 +75,55 @@ class DayResend:
 
     request: ResendRequest | None = None
     is_offered: bool = False
+
+
+#: A site's page names this many earlier days that lack entries; the list of days shows them all.
+INCOMPLETE_DAYS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncompleteDay:
+    """A fiscal day with its first missing entries and what is done about them."""
+
+    day: FiscalDay
+    missing: list[MissingRange]
+    resend: DayResend
+
+    @property
+    def is_missing_list_cut(self) -> bool:
+        """Whether more is missing than `missing` lists."""
+        return sum(part.last - part.first + 1 for part in self.missing) < self.day.missing_count
+
+
+def incomplete_days(
+    site: Site,
+    *,
+    before: datetime.date,
+    now: datetime.datetime | None = None,
+    limit: int = INCOMPLETE_DAYS_MAX,
+) -> list[IncompleteDay]:
+    """Return the newest fiscal days before one that lack entries and can still take them.
+
+    One whose missing entries have just arrived is among them for NEWS_MAX.
+    """
+    now = now or timezone.now()
+    expected = Greatest(Coalesce(F("last_sequence"), 0), F("highest_sequence"))
+    asked = Command.objects.filter(
+        site=site,
+        fiscal_day=OuterRef("fiscal_day"),
+        kind=Command.Kind.RESEND,
+        requested_at__gt=now - NEWS_MAX,
+    )
+    days = FiscalDay.objects.alias(expected=expected).filter(
+        Q(expected__gt=F("entry_count")) | Exists(asked),
+        site=site,
+        fiscal_day__lt=before,
+        sealed_at=None,
+    )
+    return [
+        IncompleteDay(day=day, missing=missing_ranges(day), resend=day_resend(day, now=now))
+        for day in days.order_by("-fiscal_day")[:limit]
+    ]
 
 
 def day_resend(day: FiscalDay, *, now: datetime.datetime | None = None) -> DayResend:
