@@ -54,3 +54,19 @@ def test_level_never_overflows() -> None:
     assert charts.level(None, None, height=120).height == 0
     on_water = charts.level(30_000, 30_000, height=120, below=12)
     assert (on_water.y, on_water.height) == (0, 108)
+
+
+@given(values)
+def test_columns_beside_each_other_are_on_one_scale(series: list[charts.Value]) -> None:
+    others = series[::-1]
+    pairs = charts.beside(series, others, height=100)
+    assert [pair[0] for pair in pairs] == [pair[1] for pair in pairs[::-1]]
+    for level in (level for pair in pairs for level in pair):
+        assert 0 <= level.y <= 100
+        assert abs(level.y + level.height - 100) < 0.02
+
+
+def test_columns_beside_each_other_keep_little_visible() -> None:
+    ((little, much),) = charts.beside([Decimal("0.001")], [10**9], height=100, least=2)
+    assert (little.height, much.height) == (2, 100)
+    assert charts.beside([], [], height=100) == []
