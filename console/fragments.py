@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.models import Site
+from ledger.models import FiscalDay, Site
 
 #: The sites a network fragment speaks of: None stands for all of them.
 SiteIds = frozenset[int] | None
@@ -23,6 +23,15 @@ class SiteFragment:
     name: str
     template: str
     context: Callable[[Site], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFragment:
+    """A piece of a fiscal day's page."""
+
+    name: str
+    template: str
+    context: Callable[[FiscalDay], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

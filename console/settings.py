@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "console.middleware.NotFoundMiddleware",
+    "console.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"

@@ -350,6 +350,23 @@ class _BulkClient(aiomqtt.Client):
                     aiomqtt.MqttError(f"the broker refuses the subscription to {name} at QoS 1")
                 )
 
+    async def publish_acknowledged(
+        self, topic: str, payload: bytes, *, retain: bool, timeout_s: float
+    ) -> None:
+        """Publish at QoS 1 and wait for the broker's PUBACK. MqttError when it does not come."""
+        sending = asyncio.ensure_future(
+            self.publish(topic, payload, qos=1, retain=retain, timeout=timeout_s)
+        )
+        try:
+            # aiomqtt would wait on for an acknowledgement that went with the connection.
+            await asyncio.wait((sending, self._disconnected), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+        await asyncio.wait((sending,))
+        if sending.cancelled():
+            raise aiomqtt.MqttError("Disconnected")
+        sending.result()
+
     def _fail(self, error: aiomqtt.MqttError) -> None:
         """End the connection with an error that `take` raises, or the connecting does."""
         waiting = self._disconnected if self._connected.done() else self._connected
@@ -401,6 +418,16 @@ class Link:
         """
         if self.is_open:
             self._client.send_acknowledgements(self._order.release(packet_ids))
+
+    async def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float
+    ) -> None:
+        """Publish at QoS 1; returns once the broker has acknowledged it.
+
+        MqttError when the connection is lost or the time passes before that; the broker may have
+        the message all the same.
+        """
+        await self._client.publish_acknowledged(topic, payload, retain=retain, timeout_s=timeout_s)
 
 
 class InOrder:

@@ -10,9 +10,9 @@ from django.db import InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from console.fragments import NetworkFragment, SiteFragment, SiteIds
-from console.live.topics import SiteTopic, Topic
-from ledger.models import Site
+from console.fragments import DayFragment, NetworkFragment, SiteFragment, SiteIds
+from console.live.topics import DayTopic, SiteTopic, Topic
+from ledger.models import FiscalDay, Site
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,11 @@ logger = logging.getLogger(__name__)
 def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
     """Render a piece of a site's page in the language that is active."""
     return render_to_string(fragment.template, fragment.context(site)).strip()
+
+
+def day_fragment_html(fragment: DayFragment, day: FiscalDay) -> str:
+    """Render a piece of a fiscal day's page in the language that is active."""
+    return render_to_string(fragment.template, fragment.context(day)).strip()
 
 
 def network_fragment_html(fragment: NetworkFragment, site_ids: SiteIds) -> str:
@@ -31,7 +36,8 @@ def topic_html(topic: Topic) -> dict[str, str]:
     """Render all fragments of a topic by their names.
 
     One that fails is logged and left out: the others go on. Site.DoesNotExist if the site is
-    gone, OperationalError or InterfaceError while the database is away.
+    gone (FiscalDay.DoesNotExist for a day), OperationalError or InterfaceError while the database
+    is away.
     """
     with translation.override(topic.language):
         return dict(_rendered(_fragments_of(topic)))
@@ -39,6 +45,7 @@ def topic_html(topic: Topic) -> dict[str, str]:
 
 def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
     # Imported late: the pages render their fragments with this module.
+    from console.views.day import DAY_FRAGMENTS
     from console.views.network import NETWORK_FRAGMENTS
     from console.views.site import SITE_FRAGMENTS
 
@@ -47,6 +54,13 @@ def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
         return {
             name: partial(site_fragment_html, fragment, site)
             for name, fragment in SITE_FRAGMENTS.items()
+        }
+    if isinstance(topic, DayTopic):
+        days = FiscalDay.objects.select_related("site")
+        day = days.get(pk=(topic.site_id, topic.fiscal_day))
+        return {
+            name: partial(day_fragment_html, fragment, day)
+            for name, fragment in DAY_FRAGMENTS.items()
         }
     return {
         name: partial(network_fragment_html, fragment, topic.site_ids)

@@ -14,7 +14,16 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models import Alarm, AlarmEvent, FiscalDay, PumpState, Quarantine, Site, TankState
+from ledger.models import (
+    Alarm,
+    AlarmAcknowledgement,
+    AlarmEvent,
+    FiscalDay,
+    PumpState,
+    Quarantine,
+    Site,
+    TankState,
+)
 from ledger.selectors.ingest import (
     IngestPulse,
     WaitingMessages,
@@ -202,7 +211,13 @@ def _open_days(sites: QuerySet[Site], now: datetime.datetime) -> list[AttentionI
 
 
 def _alarms(sites: QuerySet[Site]) -> list[AttentionItem]:
-    alarms = Alarm.objects.filter(site__in=sites, state=AlarmEvent.State.STARTED)
+    # What somebody has taken note of stays on the site's page alone.
+    key = {name: OuterRef(name) for name in ("site", "device", "number", "code", "at")}
+    alarms = Alarm.objects.filter(
+        ~Exists(AlarmAcknowledgement.objects.filter(**key)),
+        site__in=sites,
+        state=AlarmEvent.State.STARTED,
+    )
 
     def is_critical(alarm: Alarm) -> bool:
         return alarm.severity.lower() in {"critical", "error", "fatal"}
