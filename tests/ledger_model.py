@@ -126,7 +126,7 @@ class Model:
 
     def take(self, message: Message) -> None:
         """A message's outcome was committed."""
-        if message.items and message.site not in self.sites:
+        if message.site not in self.sites:
             unread = {item.says.reason for item in message.items if isinstance(item.says, Refused)}
             if not unread & {"unknown_topic", "oversize"}:
                 self.quarantine[message.topic, "unknown_site", message.payload] += 1
