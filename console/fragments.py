@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger.models import Site
+
+if TYPE_CHECKING:
+    from console.network_view import NetworkView
 
 #: The sites a network fragment speaks of: None stands for all of them.
 SiteIds = frozenset[int] | None
@@ -31,4 +34,4 @@ class NetworkFragment:
 
     name: str
     template: str
-    context: Callable[[SiteIds], dict[str, Any]]
+    context: Callable[[NetworkView], dict[str, Any]]

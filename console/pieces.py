@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from console.fragments import NetworkFragment, SiteFragment, SiteIds
+from console.fragments import NetworkFragment, SiteFragment
 from console.live.render import network_fragment_html, site_fragment_html
+from console.network_view import NetworkView
 from ledger.models import Site
 
 
@@ -34,12 +35,12 @@ def site_pieces(fragments: dict[str, SiteFragment], site: Site) -> dict[str, Pie
     }
 
 
-def network_pieces(fragments: dict[str, NetworkFragment], site_ids: SiteIds) -> dict[str, Piece]:
+def network_pieces(fragments: dict[str, NetworkFragment], view: NetworkView) -> dict[str, Piece]:
     """Render all pieces of the network page by their names."""
     return {
         name: Piece(
             name=name,
-            html=mark_safe(network_fragment_html(fragment, site_ids)),  # noqa: S308
+            html=mark_safe(network_fragment_html(fragment, view)),  # noqa: S308
             poll_url=reverse("network_fragment", args=[name]),
         )
         for name, fragment in fragments.items()

@@ -10,8 +10,9 @@ from django.db import InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from console.fragments import NetworkFragment, SiteFragment, SiteIds
+from console.fragments import NetworkFragment, SiteFragment
 from console.live.topics import SiteTopic, Topic
+from console.network_view import NetworkView
 from ledger.models import Site
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,9 @@ def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
     return render_to_string(fragment.template, fragment.context(site)).strip()
 
 
-def network_fragment_html(fragment: NetworkFragment, site_ids: SiteIds) -> str:
+def network_fragment_html(fragment: NetworkFragment, view: NetworkView) -> str:
     """Render a piece of the network page in the language that is active."""
-    return render_to_string(fragment.template, fragment.context(site_ids)).strip()
+    return render_to_string(fragment.template, fragment.context(view)).strip()
 
 
 def topic_html(topic: Topic) -> dict[str, str]:
@@ -48,8 +49,9 @@ def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
             name: partial(site_fragment_html, fragment, site)
             for name, fragment in SITE_FRAGMENTS.items()
         }
+    view = NetworkView(topic.site_ids)
     return {
-        name: partial(network_fragment_html, fragment, topic.site_ids)
+        name: partial(network_fragment_html, fragment, view)
         for name, fragment in NETWORK_FRAGMENTS.items()
     }
 

@@ -16,7 +16,7 @@ register = template.Library()
 
 VESSEL_HEIGHT = 120
 #: What a page's address says about where in a list it is.
-PLACE_PARAMETERS = ("before", "after")
+PLACE_PARAMETERS = ("before", "after", "page")
 
 
 @register.simple_tag

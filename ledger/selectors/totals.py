@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
+from django.db import connection
 from django.db.models import Count, Q, Sum
+from django.utils import timezone
 
 from ledger.models import DayTotal, Kind
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import Measure
+from ledger.selectors.sites import DAYS_AHEAD_MAX
+
+#: A site whose newest fiscal day is dated further back than this has sold nothing today.
+TODAY_DAYS_BACK = 1
+
+_TODAY_TOTALS_SQL = (
+    Path(__file__).parent.parent.joinpath("sql", "today_totals.sql").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +73,78 @@ class LedgerTotals:
             ),
             Decimal(0),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodayProduct:
+    """What was sold of one product today, in litres and money; `family` decides its colour."""
+
+    product: str
+    family: str = ""
+    volume: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodayTotal:
+    """The turnover of today in one currency, the product that sold most first."""
+
+    currency: str
+    sites: int = 0
+    entries: int = 0
+    volume: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
+    products: list[TodayProduct] = field(default_factory=list)
+
+
+def today_totals(
+    *, site_ids: Collection[int] | None = None, now: datetime.datetime | None = None
+) -> list[TodayTotal]:
+    """Return the turnover of sites' current fiscal days by currency. One query.
+
+    `site_ids` of None means all sites. A site's current day is its newest one, if it is dated
+    yesterday or later. The currency with most sites comes first.
+    """
+    today = (now or timezone.now()).date()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TODAY_TOTALS_SQL,
+            {
+                "site_ids": None if site_ids is None else list(site_ids),
+                "earliest": today - datetime.timedelta(days=TODAY_DAYS_BACK),
+                "latest": today + datetime.timedelta(days=DAYS_AHEAD_MAX),
+                "kinds": [int(kind) for kind in TURNOVER_KINDS],
+            },
+        )
+        rows = cursor.fetchall()
+    products: dict[str, dict[str, TodayProduct]] = {}
+    totals = []
+    for currency, product, family, volume, amount, entries, sites in rows:
+        if product is None:
+            totals.append((currency, sites, entries, volume, amount))
+            continue
+        of_currency = products.setdefault(currency, {})
+        known = of_currency.get(product, TodayProduct(product=product))
+        of_currency[product] = TodayProduct(
+            product=product,
+            # Sites may see a product differently; its chip has one colour.
+            family=known.family or family or "",
+            volume=volume + known.volume,
+            amount=amount + known.amount,
+        )
+    return [
+        TodayTotal(
+            currency=currency,
+            sites=sites,
+            entries=entries,
+            volume=volume,
+            amount=amount,
+            products=sorted(
+                products[currency].values(), key=lambda one: (-one.volume, -one.amount)
+            ),
+        )
+        for currency, sites, entries, volume, amount in sorted(totals, key=lambda row: -row[1])
+    ]
 
 
 def ledger_totals(
