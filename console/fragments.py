@@ -30,8 +30,12 @@ class SiteFragment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFragment:
-    """A piece of the network page."""
+    """A piece of the network page.
+
+    One that `is_kept` has a hashable context and is rendered once for all who get the same.
+    """
 
     name: str
     template: str
+    is_kept: bool = False
     context: Callable[[NetworkView], dict[str, Any]]

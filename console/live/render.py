@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache, partial
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.utils import translation
@@ -17,6 +18,9 @@ from ledger.models import Site
 
 logger = logging.getLogger(__name__)
 
+#: So many pieces that change seldom are kept as they were rendered.
+KEPT_MAX = 16
+
 
 def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
     """Render a piece of a site's page in the language that is active."""
@@ -25,7 +29,17 @@ def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
 
 def network_fragment_html(fragment: NetworkFragment, view: NetworkView) -> str:
     """Render a piece of the network page in the language that is active."""
-    return render_to_string(fragment.template, fragment.context(view)).strip()
+    context = fragment.context(view)
+    # While templates are edited nothing is kept of them.
+    if not fragment.is_kept or settings.DEBUG:
+        return render_to_string(fragment.template, context).strip()
+    return _kept(fragment.template, tuple(context.items()), translation.get_language())
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _kept(template: str, context: tuple[tuple[str, Hashable], ...], language: str | None) -> str:
+    """Render what looks the same with the same context. `language` is the one that is active."""
+    return render_to_string(template, dict(context)).strip()
 
 
 def topic_html(topic: Topic) -> dict[str, str]:

@@ -20,8 +20,8 @@ from console.pieces import network_pieces
 from console.templatetags.figures import MEASURES
 from ledger.models import Site
 from ledger.selectors.attention import Topic, attention_list
-from ledger.selectors.sites import site_matches, site_rows, site_search, volumes_of
-from ledger.selectors.totals import today_totals
+from ledger.selectors.sites import site_matches, site_rows, site_search
+from ledger.selectors.totals import site_volumes, today_totals
 
 #: The table shows this many sites at a time.
 SITES_PER_PAGE = 50
@@ -52,11 +52,11 @@ def ingest_context(view: NetworkView) -> dict[str, Any]:
 
 def charts_context(view: NetworkView) -> dict[str, Any]:
     """Context of `_network_charts.html`: whole minutes alone, so that it seldom changes."""
-    minutes = view.pulse.minutes
+    minutes = tuple(view.pulse.minutes)
     return {
         "minutes": minutes,
         "has_reports": any(minute.reports for minute in minutes),
-        "columns": [name for name in MEASURES if view.is_whole or name != "quarantined"],
+        "columns": tuple(name for name in MEASURES if view.is_whole or name != "quarantined"),
         "is_whole_network": view.is_whole,
     }
 
@@ -95,7 +95,7 @@ def _ordered(view: NetworkView, ids: Sequence[int], order: str) -> Sequence[int]
     if order == SiteOrder.CODE:
         return ids
     if order == SiteOrder.LITRES:
-        volumes = volumes_of(view.sites)
+        volumes = site_volumes(site_ids=view.site_ids)
         return sorted(ids, key=lambda site_id: -volumes.get(site_id, 0))
     places = {site_id: place for place, site_id in enumerate(view.attention.of_site)}
     return sorted(ids, key=lambda site_id: places.get(site_id, len(places)))
@@ -123,6 +123,7 @@ NETWORK_FRAGMENTS = {
             name="network_charts",
             template="console/_network_charts.html",
             context=charts_context,
+            is_kept=True,
         ),
         NetworkFragment(
             name="network_sites",

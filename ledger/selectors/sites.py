@@ -166,15 +166,6 @@ def current_days(
     return {day.site_id: day for day in FiscalDay.objects.filter(pk__in=keys)}
 
 
-def volumes_of(
-    sites: QuerySet[Site], *, now: datetime.datetime | None = None
-) -> dict[int, Decimal]:
-    """Return the litres that each site sold on its newest fiscal day, by site id. Two queries."""
-    of_days = _of_days(_newest_days(sites, now=now))
-    rows = DayTotal.objects.filter(of_days, kind__in=TURNOVER_KINDS).values("site_id")
-    return dict(rows.annotate(litres=Sum("volume")).values_list("site_id", "litres"))
-
-
 def _newest_days(
     sites: QuerySet[Site], *, now: datetime.datetime | None
 ) -> list[tuple[int, datetime.date]]:
@@ -201,9 +192,11 @@ def site_rows(sites: Sequence[Site], *, now: datetime.datetime | None = None) ->
     }
     nothing = (Decimal(0), Decimal(0))
     hours: dict[int, list[Decimal]] = {}
-    for total in HourTotal.objects.filter(of_days):
-        row = hours.setdefault(total.site_id, [Decimal(0)] * HOURS_A_DAY)
-        row[total.hour % HOURS_A_DAY] = total.volume
+    for site_id, hour, volume in HourTotal.objects.filter(of_days).values_list(
+        "site_id", "hour", "volume"
+    ):
+        row = hours.setdefault(site_id, [Decimal(0)] * HOURS_A_DAY)
+        row[hour % HOURS_A_DAY] = volume
     alarms = dict(
         Alarm.objects.filter(site__in=[site.id for site in sites], state=AlarmEvent.State.STARTED)
         .values("site_id")

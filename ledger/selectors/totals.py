@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,9 +21,9 @@ from ledger.selectors.sites import DAYS_AHEAD_MAX
 #: A site whose newest fiscal day is dated further back than this has sold nothing today.
 TODAY_DAYS_BACK = 1
 
-_TODAY_TOTALS_SQL = (
-    Path(__file__).parent.parent.joinpath("sql", "today_totals.sql").read_text(encoding="utf-8")
-)
+_SQL = Path(__file__).parent.parent / "sql"
+_TODAY_TOTALS_SQL = (_SQL / "today_totals.sql").read_text(encoding="utf-8")
+_SITE_VOLUMES_SQL = (_SQL / "site_volumes.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +93,17 @@ class TodayTotal:
     currency: str
     sites: int = 0
     entries: int = 0
-    volume: Decimal = Decimal(0)
-    amount: Decimal = Decimal(0)
     products: list[TodayProduct] = field(default_factory=list)
+
+    @property
+    def volume(self) -> Decimal:
+        """Litres of all products."""
+        return sum((one.volume for one in self.products), Decimal(0))
+
+    @property
+    def amount(self) -> Decimal:
+        """Money for all products."""
+        return sum((one.amount for one in self.products), Decimal(0))
 
 
 def today_totals(
@@ -117,34 +126,49 @@ def today_totals(
             },
         )
         rows = cursor.fetchall()
-    products: dict[str, dict[str, TodayProduct]] = {}
-    totals = []
-    for currency, product, family, volume, amount, entries, sites in rows:
+    products: dict[str, list[TodayProduct]] = {}
+    site_counts = {}
+    entries: Counter[str] = Counter()
+    for currency, product, family, volume, amount, count, sites in rows:
         if product is None:
-            totals.append((currency, sites, entries, volume, amount))
+            site_counts[currency] = sites
             continue
-        of_currency = products.setdefault(currency, {})
-        known = of_currency.get(product, TodayProduct(product=product))
-        of_currency[product] = TodayProduct(
-            product=product,
-            # Sites may see a product differently; its chip has one colour.
-            family=known.family or family or "",
-            volume=volume + known.volume,
-            amount=amount + known.amount,
+        entries[currency] += count
+        products.setdefault(currency, []).append(
+            TodayProduct(product=product, family=family, volume=volume, amount=amount)
         )
     return [
         TodayTotal(
             currency=currency,
             sites=sites,
-            entries=entries,
-            volume=volume,
-            amount=amount,
+            entries=entries[currency],
             products=sorted(
-                products[currency].values(), key=lambda one: (-one.volume, -one.amount)
+                products.get(currency, []),
+                key=lambda one: (-one.volume, -one.amount, one.product),
             ),
         )
-        for currency, sites, entries, volume, amount in sorted(totals, key=lambda row: -row[1])
+        for currency, sites in sorted(site_counts.items(), key=lambda row: (-row[1], row[0]))
     ]
+
+
+def site_volumes(
+    *, site_ids: Collection[int] | None = None, now: datetime.datetime | None = None
+) -> dict[int, Decimal]:
+    """Return the litres that each site sold on its newest fiscal day, by site id. One query.
+
+    `site_ids` of None means all sites; one that sold nothing is left out.
+    """
+    latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SITE_VOLUMES_SQL,
+            {
+                "site_ids": None if site_ids is None else list(site_ids),
+                "latest": latest,
+                "kinds": [int(kind) for kind in TURNOVER_KINDS],
+            },
+        )
+        return dict(cursor.fetchall())
 
 
 def ledger_totals(
