@@ -109,6 +109,15 @@ class DayTotal(models.Model):
 
     class Meta:
         db_table = "day_total"
+        # As that of fiscal_day: today's totals of all sites, whatever else there is.
+        indexes: ClassVar = [
+            BrinIndex(
+                fields=["fiscal_day"],
+                name="day_total_recent",
+                pages_per_range=16,
+                autosummarize=True,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.fiscal_day}/{self.product}/{self.kind}"

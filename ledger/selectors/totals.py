@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q, Sum
@@ -114,18 +115,7 @@ def today_totals(
     `site_ids` of None means all sites. A site's current day is its newest one, if it is dated
     yesterday or later. The currency with most sites comes first.
     """
-    today = (now or timezone.now()).date()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TODAY_TOTALS_SQL,
-            {
-                "site_ids": None if site_ids is None else list(site_ids),
-                "earliest": today - datetime.timedelta(days=TODAY_DAYS_BACK),
-                "latest": today + datetime.timedelta(days=DAYS_AHEAD_MAX),
-                "kinds": [int(kind) for kind in TURNOVER_KINDS],
-            },
-        )
-        rows = cursor.fetchall()
+    rows = _of_today(_TODAY_TOTALS_SQL, site_ids, now)
     products: dict[str, list[TodayProduct]] = {}
     site_counts = {}
     entries: Counter[str] = Counter()
@@ -154,21 +144,28 @@ def today_totals(
 def site_volumes(
     *, site_ids: Collection[int] | None = None, now: datetime.datetime | None = None
 ) -> dict[int, Decimal]:
-    """Return the litres that each site sold on its newest fiscal day, by site id. One query.
+    """Return the litres that each site sold on its current fiscal day, by site id. One query.
 
-    `site_ids` of None means all sites; one that sold nothing is left out.
+    As `today_totals`; a site that sold nothing is left out.
     """
-    latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
+    return dict(_of_today(_SITE_VOLUMES_SQL, site_ids, now))
+
+
+def _of_today(
+    statement: str, site_ids: Collection[int] | None, now: datetime.datetime | None
+) -> list[Any]:
+    today = (now or timezone.now()).date()
     with connection.cursor() as cursor:
         cursor.execute(
-            _SITE_VOLUMES_SQL,
+            statement,
             {
                 "site_ids": None if site_ids is None else list(site_ids),
-                "latest": latest,
+                "earliest": today - datetime.timedelta(days=TODAY_DAYS_BACK),
+                "latest": today + datetime.timedelta(days=DAYS_AHEAD_MAX),
                 "kinds": [int(kind) for kind in TURNOVER_KINDS],
             },
         )
-        return dict(cursor.fetchall())
+        return cursor.fetchall()
 
 
 def ledger_totals(

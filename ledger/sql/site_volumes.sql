@@ -1,20 +1,14 @@
--- The litres that each site sold on its newest fiscal day, to sort all sites by. A step down the keys
--- for each site, as in today_totals.sql.
-SELECT site.id, sold.volume
-FROM site
-CROSS JOIN LATERAL (
-    SELECT fiscal_day.fiscal_day
+-- The litres that each site sold today, to sort all sites by; read as in today_totals.sql.
+WITH newest AS MATERIALIZED (
+    SELECT site_id, max(fiscal_day) AS fiscal_day
     FROM fiscal_day
-    WHERE fiscal_day.site_id = site.id AND fiscal_day.fiscal_day <= %(latest)s
-    ORDER BY fiscal_day.fiscal_day DESC
-    LIMIT 1
-) AS day
-CROSS JOIN LATERAL (
-    SELECT sum(day_total.volume) AS volume
-    FROM day_total
-    WHERE day_total.site_id = site.id
-        AND day_total.fiscal_day = day.fiscal_day
-        AND day_total.kind = ANY(%(kinds)s::smallint[])
-) AS sold
-WHERE sold.volume IS NOT NULL
-    AND (%(site_ids)s::integer[] IS NULL OR site.id = ANY(%(site_ids)s::integer[]))
+    WHERE fiscal_day BETWEEN %(earliest)s AND %(latest)s
+        AND (%(site_ids)s::integer[] IS NULL OR site_id = ANY(%(site_ids)s::integer[]))
+    GROUP BY site_id
+)
+SELECT newest.site_id, sum(total.volume)
+FROM newest
+JOIN day_total AS total ON total.site_id = newest.site_id AND total.fiscal_day = newest.fiscal_day
+WHERE total.fiscal_day BETWEEN %(earliest)s AND %(latest)s
+    AND total.kind = ANY(%(kinds)s::smallint[])
+GROUP BY newest.site_id

@@ -41,11 +41,14 @@ SELECT id, current_date - ago, now() - ago * interval '1 day',
     CASE WHEN ago > 0 AND NOT (ago = 1 AND id %% 53 = 0) THEN now() END,
     CASE WHEN ago > 0 THEN 400 END,
     CASE WHEN ago = id %% 300 THEN 397 ELSE 400 END, 400, now()
-FROM site CROSS JOIN generate_series(0, 34) AS ago;
+FROM site CROSS JOIN generate_series(0, 34) AS ago
+-- As they come in life, day after day.
+ORDER BY ago DESC, id;
 
 INSERT INTO day_total (site_id, fiscal_day, product, kind, count, volume, amount, tax)
 SELECT day.site_id, day.fiscal_day, product.code, %(sale)s, 80, 2000 + day.site_id %% 900, 3000, 500
-FROM fiscal_day AS day JOIN product USING (site_id);
+FROM fiscal_day AS day JOIN product USING (site_id)
+ORDER BY day.fiscal_day, day.site_id;
 
 INSERT INTO hour_total (site_id, fiscal_day, hour, count, volume, amount)
 SELECT site_id, fiscal_day, hour, 16, 400, 600
@@ -63,4 +66,5 @@ INSERT INTO ingest_worker (name, host, process_id, started_at, reported_at, stat
 SELECT worker, 'here', 1, min(at), max(at), 'connected', min(at), 40, max(at), max(at), max(at)
 FROM pulse GROUP BY worker;
 
-ANALYZE;
+-- As autovacuum leaves it: with the summaries of pages that BRIN indexes read.
+VACUUM ANALYZE;

@@ -220,9 +220,9 @@ def test_fragment_or_page_varies(staff: Client) -> None:
 def test_thousands_of_sites_come_in_pages(staff: Client) -> None:
     Site.objects.bulk_create(Site(code=f"S{n:04d}", name=f"Site {n}") for n in range(1_001))
     first, second = staff.get("/").text, staff.get("/", {"page": 2}).text
-    assert "1 to 50 of 1,001 sites" in " ".join(first.split())
-    assert "S0050" not in first
-    assert "S0050" in second
+    assert "1 to 25 of 1,001 sites" in " ".join(first.split())
+    assert "S0025" not in first
+    assert "S0025" in second
 
 
 def test_the_number_of_queries_is_that_of_one_site(
