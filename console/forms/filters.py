@@ -44,11 +44,11 @@ class SiteFilterForm(FilterForm):
         label=_("State"), required=False, choices=[("", _("Any state")), *SiteState.choices]
     )
     topic = forms.ChoiceField(
-        label=_("Needs attention"),
+        label=_("Attention"),
         required=False,
         choices=[
-            ("", _("Whether or not")),
-            (ANY_TOPIC, _("For any reason")),
+            ("", _("With or without")),
+            (ANY_TOPIC, _("Anything amiss")),
             *(choice for choice in Topic.choices if choice[0] != Topic.INGEST),
         ],
     )

@@ -16,6 +16,7 @@ from console.access import visible_site_ids, visible_sites
 from console.forms.filters import ANY_TOPIC, SiteFilterForm, SiteOrder
 from console.fragments import NetworkFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.models import Role, User
 from console.network_view import NetworkView
 from console.pieces import network_pieces
 from console.templatetags.figures import MEASURES
@@ -143,7 +144,12 @@ def network(request: HtmxHttpRequest) -> HttpResponse:
     form = SiteFilterForm(request.GET)
     # The stream brings the first page of all sites in their usual order, and no other.
     is_live = not any(form.values.values()) and "page" not in request.GET
-    context: dict[str, Any] = {"form": form, "is_live": is_live, "is_whole_network": view.is_whole}
+    context: dict[str, Any] = {
+        "form": form,
+        "is_live": is_live,
+        # Whoever runs the console looks at it; to others it is there on demand.
+        "opens_ingest": isinstance(request.user, User) and request.user.role == Role.ADMINISTRATOR,
+    }
     fragments = {
         name: fragment
         for name, fragment in NETWORK_FRAGMENTS.items()
