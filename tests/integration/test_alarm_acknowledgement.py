@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.models import Role, User
 from ledger.models import Alarm, AlarmAcknowledgement, Site
-from ledger.selectors.attention import attention_list
+from ledger.selectors.attention import attention, attention_list
 from ledger.selectors.forecourt import alarms
 from ledger.services.alarms import alarm_acknowledge
 from tests.factories import make_site, make_user
@@ -60,14 +60,14 @@ def test_the_first_who_takes_note_stays_on_record(alarm: Alarm) -> None:
 
 def test_a_new_start_asks_for_attention_anew(alarm: Alarm) -> None:
     site = alarm.site
-    assert attention_list(Site.objects.all()).items
+    assert attention_list(attention(Site.objects.all())).items
     acknowledge(alarm, make_user())
-    assert not attention_list(Site.objects.all()).items
+    assert not attention_list(attention(Site.objects.all())).items
     Alarm.objects.filter(site=site).update(state="finished", at=timezone.now())
     assert not alarms(site)[0].is_on
     Alarm.objects.filter(site=site).update(state="started", at=timezone.now())
     assert alarms(site)[0].is_urgent
-    assert attention_list(Site.objects.all()).items
+    assert attention_list(attention(Site.objects.all())).items
     assert AlarmAcknowledgement.objects.count() == 1
 
 
