@@ -29,7 +29,12 @@
   // --- The mark ----------------------------------------------------------------------------
 
   const language = document.documentElement.lang || undefined;
-  const clockTime = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+  // As the pages write times: 14:03, whatever the language's own habit.
+  const clockTime = new Intl.DateTimeFormat(language, {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
   let lastHeardAt = Date.now();
 
   function showState(state) {
