@@ -22,7 +22,6 @@ Missing = Literal[""] | None
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 HOURS_WIDTH, HOURS_HEIGHT = 96, 24
-CHART_WIDTH, CHART_HEIGHT = 720, 160
 HOURS_A_LABEL = 3
 PLOT_WIDTH, PLOT_HEIGHT = 600, 104
 #: Milliseconds that an axis of times names: 0.1 ms to 100 ms, 1 s, 10 s, 1 min, 10 min, 1 h, ...
