@@ -35,7 +35,8 @@ fmt: $(VENV)/requirements-dev.lock ## format code and templates
 	$(BIN)/ruff format .
 	$(BIN)/djangofmt templates
 
-bench: $(VENV)/requirements-dev.lock ## list the benchmarks; ARGS=name runs one
+bench: $(VENV)/requirements-dev.lock ## measure everything; ARGS=--list names what, ARGS=name runs one
+	@$(BIN)/python -m tests.tools.install
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: | $(BIN)/python ## resolve both lock files anew

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Roles that see every site. A manager sees the assigned ones, the frontend role none.
 NETWORK_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR})
+#: Roles that look after the sites they see: they ask for entries and take note of alarms.
+OPERATING_ROLES = frozenset({Role.MANAGER, Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
 
 
 def sees_all_sites(user: User | AnonymousUser) -> bool:
@@ -47,6 +50,22 @@ def site_for(user: User | AnonymousUser, code: str) -> Site:
     if site is None:
         raise Http404(_("There is no such site among those you can see."))
     return site
+
+
+def may_operate(user: User | AnonymousUser) -> bool:
+    """Say whether the person looks after the sites they see, and does not only read."""
+    return isinstance(user, User) and user.is_active and user.role in OPERATING_ROLES
+
+
+def site_to_operate(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
+    """Return a site that the person looks after, and the person.
+
+    Http404 when there is none that they may see, PermissionDenied when they may only see it.
+    """
+    site = site_for(user, code)
+    if not isinstance(user, User) or not may_operate(user):
+        raise PermissionDenied
+    return site, user
 
 
 def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:

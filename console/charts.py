@@ -223,6 +223,23 @@ def level(part: Value, whole: Value, *, height: float, below: float = 0) -> Leve
     return Level(y=_round(height - below - tall), height=_round(tall))
 
 
+def beside(
+    values: Sequence[Value], others: Sequence[Value], *, height: float, least: float = 1
+) -> list[tuple[Level, Level]]:
+    """Return columns for two series of the same length on one scale, each as (value, other).
+
+    A value above zero is at least `least` high, so that little is not taken for nothing.
+    """
+    top = max((float(value or 0) for value in (*values, *others)), default=0)
+
+    def column(value: Value) -> Level:
+        size = max(float(value or 0), 0)
+        tall = max(height * size / top, least) if size and top > 0 else 0
+        return Level(y=_round(height - tall), height=_round(tall))
+
+    return [(column(value), column(other)) for value, other in zip(values, others, strict=True)]
+
+
 def _path(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
 

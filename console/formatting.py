@@ -5,12 +5,14 @@ Whatever is unknown (None) reads as a dash, so that a table keeps its shape.
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
@@ -98,6 +100,21 @@ def duration(milliseconds: float | None) -> Quantity:
     return Quantity(number(seconds / 86_400), _("d"))
 
 
+def near_time(at: datetime.datetime, *, now: datetime.datetime | None = None) -> str:
+    """Return about when something happens in the days around: today 14:00, Thursday 14:00.
+
+    To the nearest hour, in the active time zone. A weekday's name is plain within six days.
+    """
+    local = timezone.localtime(at + datetime.timedelta(minutes=30)).replace(minute=0, second=0)
+    days = (local.date() - timezone.localtime(now).date()).days
+    clock = date_format(local, "H:i")
+    if days == 0:
+        return _("today %(time)s") % {"time": clock}
+    if days == 1:
+        return _("tomorrow %(time)s") % {"time": clock}
+    return _("%(weekday)s %(time)s") % {"weekday": date_format(local, "l"), "time": clock}
+
+
 def ranges(parts: Iterable[MissingRange]) -> str:
     """Return runs of numbers in words: 17, 18 and 40 to 52. Two in a row are named both."""
     words: list[str] = []
@@ -107,6 +124,11 @@ def ranges(parts: Iterable[MissingRange]) -> str:
         else:
             words.append(_("%(first)s to %(last)s") % {"first": part.first, "last": part.last})
     return get_text_list(words, _("and"))
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Return a few numbers in words: 1, 2 and 4."""
+    return get_text_list([str(value) for value in values], _("and"))
 
 
 def payload_text(raw: bytes | memoryview | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger.models import Site
+from ledger.models import FiscalDay, Site
 
 if TYPE_CHECKING:
     from console.network_view import NetworkView
@@ -26,6 +26,15 @@ class SiteFragment:
     name: str
     template: str
     context: Callable[[Site], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFragment:
+    """A piece of a fiscal day's page."""
+
+    name: str
+    template: str
+    context: Callable[[FiscalDay], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
-from django.views.defaults import page_not_found
+from django.views.defaults import page_not_found, permission_denied
 
 
-class NotFoundMiddleware(MiddlewareMixin):
-    """Answer a view's Http404 with the console's own page, also where DEBUG would explain it.
+class RefusalMiddleware(MiddlewareMixin):
+    """Answer a view's Http404 or PermissionDenied with the console's own page.
 
-    A site that a person may not see is an everyday answer and no developer's error. Addresses that
-    lead to no view keep Django's explanation while DEBUG is on.
+    Also where DEBUG would explain it: a site that a person may not see is an everyday answer and no
+    developer's error. Addresses that lead to no view keep Django's explanation while DEBUG is on.
     """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Return the page of what is not there, nothing for other exceptions."""
-        return page_not_found(request, exception) if isinstance(exception, Http404) else None
+        """Return the page of what is not there or not allowed, nothing for other exceptions."""
+        if isinstance(exception, Http404):
+            return page_not_found(request, exception)
+        if isinstance(exception, PermissionDenied):
+            return permission_denied(request, exception)
+        return None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from console.fragments import NetworkFragment, SiteFragment
-from console.live.render import network_fragment_html, site_fragment_html
+from console.fragments import DayFragment, NetworkFragment, SiteFragment
+from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
 from console.network_view import NetworkView
-from ledger.models import Site
+from ledger.models import FiscalDay, Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,18 @@ def site_pieces(fragments: dict[str, SiteFragment], site: Site) -> dict[str, Pie
             # The templates escaped what they show; this is their own output.
             html=mark_safe(site_fragment_html(fragment, site)),  # noqa: S308
             poll_url=reverse("site_fragment", args=[site.code, name]),
+        )
+        for name, fragment in fragments.items()
+    }
+
+
+def day_pieces(fragments: dict[str, DayFragment], day: FiscalDay) -> dict[str, Piece]:
+    """Render all pieces of a fiscal day's page by their names."""
+    return {
+        name: Piece(
+            name=name,
+            html=mark_safe(day_fragment_html(fragment, day)),  # noqa: S308
+            poll_url=reverse("day_fragment", args=[day.site.code, day.fiscal_day, name]),
         )
         for name, fragment in fragments.items()
     }

@@ -27,6 +27,8 @@ PORT = env.int("PORT", default=8000)
 # A command beside a run that is up finds its broker, whichever port that run was given.
 MQTT_PORT = env.int("MQTT_PORT", default=running_mqtt_port(VAR_DIR) or 1883)
 MQTT_URL = env.str("MQTT_URL", default="") or f"mqtt://127.0.0.1:{MQTT_PORT}"
+#: The certificate of who signs for a broker with TLS, as PEM; empty for whom the system trusts.
+MQTT_CA = env.str("MQTT_CA", default="")
 
 #: Where `manage.py ingest` answers Prometheus; 0: nowhere. And who may ask the console: whoever
 #: knows the token, on this machine without one while DEBUG is on.
@@ -95,7 +97,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "console.middleware.NotFoundMiddleware",
+    "console.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"

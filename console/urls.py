@@ -12,6 +12,7 @@ from console.views import (
     ledger,
     metrics,
     network,
+    operate,
     quarantine,
     site,
 )
@@ -33,6 +34,16 @@ urlpatterns = [
         entry.entry,
         name="entry",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/resend/",
+        operate.request_resend,
+        name="request_resend",
+    ),
+    path(
+        "sites/<site_code:code>/alarms/acknowledge/",
+        operate.acknowledge_alarm,
+        name="acknowledge_alarm",
+    ),
     path("ledger/", ledger.ledger, name="ledger"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     # Pieces of pages, by poll and (where the server is ASGI, before it comes here) by stream.
@@ -42,8 +53,18 @@ urlpatterns = [
         fragments.site_fragment,
         name="site_fragment",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/fragments/<str:name>/",
+        fragments.day_fragment,
+        name="day_fragment",
+    ),
     path("live/", fragments.stream, name="live_network"),
     path("live/sites/<site_code:code>/", fragments.stream, name="live_site"),
+    path(
+        "live/sites/<site_code:code>/days/<fiscal_day:fiscal_day>/",
+        fragments.stream,
+        name="live_day",
+    ),
     path("sign-in/", auth.sign_in, name="sign_in"),
     path("sign-out/", auth.sign_out, name="sign_out"),
     path("health/", health.health, name="health"),

@@ -55,6 +55,25 @@ TEMPERATURE = _measure(5, 1)
 YEAR_MIN = 2
 YEAR_MAX = 9998
 
+_TANK_VALUES = ("volume", "ullage", "capacity", "water")
+#: How exact each decimal of the contract is, by its type and name.
+MEASURES: dict[type[msgspec.Struct], dict[str, Measure]] = {
+    contract.LedgerEntry: {
+        "amount": MONEY,
+        "volume": VOLUME,
+        "volume_15c": VOLUME,
+        "unit_price": UNIT_PRICE,
+        "tax_rate": TAX_RATE,
+        "totalizer": METER,
+    },
+    contract.TotalizerReading: {"volume": METER},
+    contract.DipReading: {"volume": METER, "water": METER, "temperature": TEMPERATURE},
+    contract.DeclaredTotal: {"volume": METER, "amount": TOTAL_MONEY},
+    contract.Delivery: {"volume": METER, "volume_15c": METER},
+    contract.Pump: {"volume": VOLUME, "amount": MONEY, "unit_price": UNIT_PRICE},
+    contract.TankGauge: dict.fromkeys(_TANK_VALUES, METER) | {"temperature": TEMPERATURE},
+}
+
 _CENT, _MONEY_CONTEXT = MONEY.quantum, MONEY.context
 _MILLILITRE, _VOLUME_CONTEXT = VOLUME.quantum, VOLUME.context
 _UNIT_PRICE, _UNIT_PRICE_CONTEXT = UNIT_PRICE.quantum, UNIT_PRICE.context
@@ -90,9 +109,9 @@ def fit(value: Decimal, measure: Measure, name: str) -> Decimal:
     return fitted
 
 
-def fit_fields(value: msgspec.Struct, measures: dict[str, Measure], prefix: str = "") -> None:
+def fit_fields(value: msgspec.Struct, prefix: str = "") -> None:
     """Fit every decimal of a struct that is present."""
-    for name, measure in measures.items():
+    for name, measure in MEASURES[type(value)].items():
         number = getattr(value, name)
         if number is not None:
             setattr(value, name, fit(number, measure, prefix + name))
@@ -147,7 +166,7 @@ def check_entry(entry: contract.LedgerEntry) -> None:
 
 def _explain_entry(entry: contract.LedgerEntry) -> None:
     """Raise the Fault that `check_entry` came upon."""
-    fit_fields(entry, {"amount": MONEY, "volume": VOLUME, "unit_price": UNIT_PRICE})
+    fit_fields(entry)
     raise AssertionError("a number that fits was refused")
 
 
@@ -158,14 +177,6 @@ def _tax_rate(tax_rate: Decimal) -> Decimal:
     if not 0 <= fitted <= 100:
         raise Fault(INVALID, f"tax_rate: {tax_rate} is not between 0 and 100")
     return fitted
-
-
-_DIP_MEASURES = {"volume": METER, "water": METER, "temperature": TEMPERATURE}
-_TOTAL_MEASURES = {"volume": METER, "amount": TOTAL_MONEY}
-_PUMP_MEASURES = {"volume": VOLUME, "amount": MONEY, "unit_price": UNIT_PRICE}
-_TANK_MEASURES = dict.fromkeys(("volume", "ullage", "capacity", "water"), METER) | {
-    "temperature": TEMPERATURE
-}
 
 
 def _refuse_repeats(keys: Iterable[object], name: str) -> None:
@@ -180,10 +191,10 @@ def check_day(day: contract.DayOpened | contract.DayClosed) -> None:
     """Fit a day's declarations, and put them in order, so that equal ones are equal."""
     day.at = fit_time(day.at, "at")
     for reading in day.totalizers:
-        fit_fields(reading, {"volume": METER}, "totalizers.")
+        fit_fields(reading, "totalizers.")
         refuse_nul(reading.product, "totalizers.product")
     for dip in day.dips:
-        fit_fields(dip, _DIP_MEASURES, "dips.")
+        fit_fields(dip, "dips.")
         refuse_nul(dip.product, "dips.product")
     _refuse_repeats(
         (f"nozzle {r.nozzle} of fuelling point {r.fuelling_point}" for r in day.totalizers),
@@ -194,7 +205,7 @@ def check_day(day: contract.DayOpened | contract.DayClosed) -> None:
     day.dips = sorted(day.dips, key=lambda dip: dip.tank)
     if isinstance(day, contract.DayClosed):
         for total in day.totals:
-            fit_fields(total, _TOTAL_MEASURES, "totals.")
+            fit_fields(total, "totals.")
             refuse_nul(total.product, "totals.product")
         _refuse_repeats((f"product {total.product}" for total in day.totals), "totals")
         day.totals = sorted(day.totals, key=lambda total: total.product)
@@ -203,7 +214,7 @@ def check_day(day: contract.DayOpened | contract.DayClosed) -> None:
 def check_delivery(delivery: contract.Delivery) -> None:
     """Fit a delivery's numbers and its time."""
     delivery.at = fit_time(delivery.at, "at")
-    fit_fields(delivery, {"volume": METER, "volume_15c": METER})
+    fit_fields(delivery)
     delivery.volume_15c = delivery.volume_15c or None
     refuse_nul(delivery.product, "product")
     refuse_nul(delivery.document, "document")
@@ -225,14 +236,14 @@ def check_status(status: contract.Status) -> None:
 def check_pump(pump: contract.Pump) -> None:
     """Fit a pump's running numbers and its time."""
     pump.at = fit_time(pump.at, "at")
-    fit_fields(pump, _PUMP_MEASURES)
+    fit_fields(pump)
     refuse_nul(pump.product, "product")
 
 
 def check_tank(gauge: contract.TankGauge) -> None:
     """Fit a gauge's readings and its time."""
     gauge.at = fit_time(gauge.at, "at")
-    fit_fields(gauge, _TANK_MEASURES)
+    fit_fields(gauge)
     refuse_nul(gauge.product, "product")
     refuse_nul(gauge.status, "status")
     for alarm in gauge.alarms:

@@ -3,7 +3,7 @@
 Two workers of one name would share one MQTT session and throw each other out of it for ever. So
 the name is held as an advisory lock of PostgreSQL for as long as a connection lives; a worker that
 is killed loses it at once, and the one that stood by goes on with its session. The same
-connection hears that sites changed.
+connection hears that sites changed and that commands wait.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SITE_CHANGES_CHANNEL = "site_changes"
+COMMANDS_CHANNEL = "commands"
 #: Names the kind of lock, so that other advisory locks of the application do not collide.
 _LOCK_CLASS = 0x46_43_49_4E
 _STANDING_BY = load("standing_by")
@@ -48,12 +50,20 @@ class Lease:
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
 
-    async def watch(self, on_sites_changed: Callable[[], Awaitable[None]]) -> None:
-        """Call back whenever sites changed, until the connection is lost: then LeaseLost."""
+    async def watch(
+        self,
+        *,
+        on_sites_changed: Callable[[], Awaitable[None]],
+        on_commands: Callable[[], None],
+    ) -> None:
+        """Call back whenever sites changed or commands wait; LeaseLost with the connection."""
         try:
             while True:
-                async for _ in self._connection.notifies(timeout=ALIVE_EVERY_S, stop_after=1):
-                    await on_sites_changed()
+                async for rung in self._connection.notifies(timeout=ALIVE_EVERY_S, stop_after=1):
+                    if rung.channel == COMMANDS_CHANNEL:
+                        on_commands()
+                    else:
+                        await on_sites_changed()
                 await self._connection.execute("SELECT 1")
         except psycopg.Error as error:
             raise LeaseLost(f"the database connection is gone: {error}") from error
@@ -82,7 +92,8 @@ async def held_lease(
                 await connection.execute(_STANDING_BY, {"worker": name})
                 reported_at = time.monotonic()
             await asyncio.sleep(TRY_EVERY_S)
-        await connection.execute("LISTEN site_changes")
+        for channel in (SITE_CHANGES_CHANNEL, COMMANDS_CHANNEL):
+            await connection.execute(f"LISTEN {channel}")
         yield Lease(connection)
 
 

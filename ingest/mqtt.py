@@ -62,27 +62,38 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where a broker is and who we are there."""
+    """Where a broker is and who we are there.
+
+    `authority` is the certificate, as PEM, of who signs for the broker; empty for those whom the
+    system trusts.
+    """
 
     host: str
     port: int
     username: str | None
     password: str | None
     tls: bool
+    authority: str = ""
 
     @classmethod
-    def parse(cls, url: str) -> BrokerAddress:
+    def parse(cls, url: str, *, authority: str = "") -> BrokerAddress:
         """Read `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS. ValueError if not."""
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise ValueError(f"{url!r} is not mqtt://host[:port] or mqtts://host[:port]")
         tls = parts.scheme == "mqtts"
+        if authority:
+            try:
+                ssl.create_default_context(cadata=authority)
+            except ssl.SSLError as error:
+                raise ValueError(f"the authority's certificate cannot be read ({error})") from None
         return cls(
             host=parts.hostname,
             port=parts.port or (8883 if tls else 1883),
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             tls=tls,
+            authority=authority,
         )
 
     def client_options(self) -> dict[str, Any]:
@@ -92,8 +103,24 @@ class BrokerAddress:
             "port": self.port,
             "username": self.username,
             "password": self.password,
-            "tls_context": ssl.create_default_context() if self.tls else None,
+            "tls_context": self._tls_context() if self.tls else None,
         }
+
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self.authority or None)
+        context.sslsocket_class = _ClosingSocket
+        return context
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself when the other side is not to be trusted; paho would forget to."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 as it is in ssl
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class FrameError(Exception):
@@ -323,6 +350,23 @@ class _BulkClient(aiomqtt.Client):
                     aiomqtt.MqttError(f"the broker refuses the subscription to {name} at QoS 1")
                 )
 
+    async def publish_acknowledged(
+        self, topic: str, payload: bytes, *, retain: bool, timeout_s: float
+    ) -> None:
+        """Publish at QoS 1 and wait for the broker's PUBACK. MqttError when it does not come."""
+        sending = asyncio.ensure_future(
+            self.publish(topic, payload, qos=1, retain=retain, timeout=timeout_s)
+        )
+        try:
+            # aiomqtt would wait on for an acknowledgement that went with the connection.
+            await asyncio.wait((sending, self._disconnected), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+        await asyncio.wait((sending,))
+        if sending.cancelled():
+            raise aiomqtt.MqttError("Disconnected")
+        sending.result()
+
     def _fail(self, error: aiomqtt.MqttError) -> None:
         """End the connection with an error that `take` raises, or the connecting does."""
         waiting = self._disconnected if self._connected.done() else self._connected
@@ -374,6 +418,16 @@ class Link:
         """
         if self.is_open:
             self._client.send_acknowledgements(self._order.release(packet_ids))
+
+    async def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float
+    ) -> None:
+        """Publish at QoS 1; returns once the broker has acknowledged it.
+
+        MqttError when the connection is lost or the time passes before that; the broker may have
+        the message all the same.
+        """
+        await self._client.publish_acknowledged(topic, payload, retain=retain, timeout_s=timeout_s)
 
 
 class InOrder:

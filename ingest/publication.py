@@ -17,6 +17,16 @@ _RETAINED_LANES = frozenset({STATUS, PUMPS, TANKS})
 _QOS_0_LANES = frozenset({PUMPS, TANKS})
 
 
+def qos_of(lane: str) -> int:
+    """Return the QoS that a lane is published at."""
+    return int(lane not in _QOS_0_LANES)
+
+
+def retains(lane: str) -> bool:
+    """Tell whether the broker keeps a lane's newest message for who comes later."""
+    return lane in _RETAINED_LANES
+
+
 class Publication(NamedTuple):
     """What goes to the broker."""
 
@@ -41,8 +51,8 @@ def encoded_publication(
     return Publication(
         contract.topic(site_code, *levels),
         payload,
-        int(lane not in _QOS_0_LANES),
-        lane in _RETAINED_LANES,
+        qos_of(lane),
+        retains(lane),
     )
 
 

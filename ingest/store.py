@@ -245,6 +245,9 @@ class _Transaction:
             day.count += 1
             day.highest = max(day.highest, entry.sequence)
             additions.of(site, entry.fiscal_day).add(entry, entry.occurred_at.timestamp())
+            if entry.fuelling_point is not None and entry.nozzle is not None:
+                # Where its meter stood is the newest word perhaps, and perhaps not.
+                self.meters.pop((*key[:2], entry.fuelling_point, entry.nozzle), None)
         self.outcome.stored += len(inserted)
         if len(inserted) < len(places):
             self._sort_out(await self._fetch_all(_CLASSIFY_STAGED, {}), len(inserted))

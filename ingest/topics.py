@@ -14,8 +14,10 @@ ALARMS = "alarms"
 STATUS = "status"
 PUMPS = "pumps"
 TANKS = "tanks"
+COMMANDS = "commands"
+SEALS = "seals"
 #: What the console itself publishes; the worker hears it back.
-OUTGOING = frozenset({"commands", "seals"})
+OUTGOING = frozenset({COMMANDS, SEALS})
 #: Stands for the lane of a topic that is in another worker's share.
 ELSEWHERE = "elsewhere"
 #: What a worker lets pass.

@@ -2,6 +2,7 @@
 
     broker ─▶ Link ─▶ receive ─▶ [batch being filled] ─▶ commit ─▶ acknowledge
                         └─▶ live states ─▶ tick (a few times a second) ─▶ acknowledge
+    broker ◀─ Link ◀─ outbox ◀─ commands that the console wrote for sites
 
 While one batch is being committed the next one fills, so batches grow by themselves as the load
 does. All is bounded: a full batch stops the receiving, a full inbox stops the reading of the
@@ -30,6 +31,7 @@ from ingest.intake import Intake
 from ingest.lease import LeaseLost, held_lease
 from ingest.live import LiveStates, write_round
 from ingest.metrics import Tally
+from ingest.outbox import Outbox
 from ingest.pulse import Meter, Reporter, prune_pulses, write_pulse
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
@@ -163,7 +165,11 @@ class Worker:
             self.tally.stands_by = False
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    watch = tasks.create_task(lease.watch(session.reload_sites))
+                    watch = tasks.create_task(
+                        lease.watch(
+                            on_sites_changed=session.reload_sites, on_commands=session.outbox.ring
+                        )
+                    )
                     await session.work()
                     watch.cancel()
             finally:
@@ -197,6 +203,7 @@ class _Session:
         self.live = LiveStates()
         self.intake = Intake(self.sites, self.live, options.share)
         self.meter = Meter()
+        self.outbox = Outbox(pool, worker_name=options.name)
         self.changed_sites: set[int] = set()
         self.known_months: set[tuple[int, int]] = set()
         self.link: mqtt.Link | None = None
@@ -272,16 +279,18 @@ class _Session:
         self.tally.is_connected = True
         receiving = asyncio.create_task(self._receive(link))
         committing = asyncio.create_task(self._commit_for_ever(link))
+        sending = asyncio.create_task(self.outbox.run(link))
         stopped = asyncio.create_task(self.stopping.wait())
         try:
             await asyncio.wait(
-                (receiving, committing, stopped), return_when=asyncio.FIRST_COMPLETED
+                (receiving, committing, sending, stopped), return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             self.link = None
             self.tally.is_connected = False
             stopped.cancel()
             await _cancel(receiving)
+            await _cancel(sending)
             if self.stopping.is_set() and not committing.done():
                 # Finish the batch at hand and the one behind it, then leave.
                 self.is_last_batch = True
@@ -291,7 +300,7 @@ class _Session:
                     logger.warning("the database is away: the broker keeps what is not stored")
             await _cancel(committing)
             link.is_open = False
-        for task in (committing, receiving):
+        for task in (committing, receiving, sending):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 

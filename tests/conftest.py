@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,6 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from console.embedded.postgres import embedded_database, running_postgres
-from tests.tools.install import MOSQUITTO_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,13 +124,18 @@ def database_url(committed_db: None) -> str:
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where a broker listens."""
+    """Where a broker listens; `tls_port` is 0 for one that does without TLS."""
 
     port: int
+    tls_port: int = 0
 
     @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        return f"mqtts://127.0.0.1:{self.tls_port}"
 
 
 def free_port() -> int:
@@ -155,22 +157,12 @@ def embedded_broker() -> Iterator[BrokerAddress]:
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerAddress]:
     """Mosquitto, as it would run in production (without its persistence)."""
-    binary = shutil.which("mosquitto", path=MOSQUITTO_PATH)
-    if binary is None:
-        pytest.fail("mosquitto is missing; `make test` installs it")
-    port = free_port()
-    folder: Path = tmp_path_factory.mktemp("mosquitto")
-    config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-        "max_queued_messages 0\n"
-    )
-    with subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for_port(port)
-            yield BrokerAddress(port)
-        finally:
-            process.terminate()
+    from tests.mosquitto import Mosquitto
+
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    yield BrokerAddress(broker.port, broker.tls_port)
+    broker.stop()
 
 
 def wait_for_port(port: int, *, seconds: float = 10) -> None:

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-CONNECT, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x40, 0x80, 0xC0, 0xE0
-PUBREC, PUBCOMP = 0x50, 0x70
+CONNECT, SUBSCRIBE, PINGREQ = 0x10, 0x80, 0xC0
 CONNACK = b"\x20\x02\x00\x00"
 PINGRESP = b"\xd0\x00"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 TEST_VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "test"
 os.environ["VAR_DIR"] = str(TEST_VAR_DIR)
 os.environ["SECRET_KEY"] = "the-tests-protect-nothing"
-for name in ("DATABASE_URL", "MQTT_URL", "DEBUG"):
+for name in ("DATABASE_URL", "MQTT_URL", "MQTT_CA", "MQTT_CA_FILE", "DEBUG"):
     os.environ.pop(name, None)
 
 from console.settings import *  # noqa: E402, F403

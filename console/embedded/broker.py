@@ -1,8 +1,9 @@
 """The embedded MQTT broker: rumqttd from a wheel (`iotcore`), in a child process.
 
 MQTT 3.1.1, persistent sessions, redelivery of what was not acknowledged; but nothing survives its
-restart and there is no access control. So it serves demos, development and tests; production
-brings its own broker and sets MQTT_URL.
+restart, there is no access control, and it sends a worker no more than 100 messages ahead of
+their acknowledgement (a constant of rumqttd's that no option changes), so that batches stay small.
+So it serves demos, development and tests; production brings its own broker and sets MQTT_URL.
 
     python -m console.embedded.broker 1883
 """
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LISTEN = "127.0.0.1"
-#: How many QoS 1 messages the broker sends before it waits for acknowledgements.
-INFLIGHT_MESSAGES_MAX = 10_000
 #: Above the contract's limit, so that the worker sees an oversized payload and can say so.
 PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 #: rumqttd does not tell when it listens, so its port is tried this often.
@@ -32,13 +31,7 @@ def running_broker(port: int, *, listen: str = LISTEN) -> Iterator[None]:
     """Run the broker on a port while the context is open. OSError if the port is taken."""
     from iotcore import Broker
 
-    broker = Broker(
-        port=port,
-        listen=listen,
-        max_inflight_count=INFLIGHT_MESSAGES_MAX,
-        max_payload_size=PAYLOAD_BYTES_MAX,
-    )
-    with broker:
+    with Broker(port=port, listen=listen, max_payload_size=PAYLOAD_BYTES_MAX):
         yield
 
 
@@ -59,12 +52,7 @@ def serve(port: int) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # rumqttd opens an error-level span for each packet: none of them is an error.
     logging.getLogger("rumqttd").setLevel(logging.CRITICAL)
-    IotCoreBroker(
-        listen=LISTEN,
-        port=port,
-        max_inflight_count=INFLIGHT_MESSAGES_MAX,
-        max_payload_size=PAYLOAD_BYTES_MAX,
-    ).run_forever()
+    IotCoreBroker(listen=LISTEN, port=port, max_payload_size=PAYLOAD_BYTES_MAX).run_forever()
 
 
 if __name__ == "__main__":

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
 from importlib import import_module
 
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils import translation
 
 from console.access import site_for, visible_site_ids
-from console.live.topics import NetworkTopic, SiteTopic, Topic
+from console.live.topics import DayTopic, NetworkTopic, SiteTopic, Topic
+from ledger.models import FiscalDay
 
 
-def topic_for(request: HttpRequest, code: str | None) -> Topic:
-    """Return what the person may watch: the site with the code, or the network if it is None.
+def topic_for(request: HttpRequest, code: str | None, fiscal_day: str | None = None) -> Topic:
+    """Return what the person may watch: the network, the site with the code, or a day of it.
 
     Reads the session, the person and the site anew. PermissionDenied when nobody is signed in
-    (or no longer, or deactivated); Http404 when they may not see the site.
+    (or no longer, or deactivated); Http404 when they may not see the site or it has no such day.
     """
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
@@ -28,4 +30,18 @@ def topic_for(request: HttpRequest, code: str | None) -> Topic:
     language = translation.get_language_from_request(request)
     if code is None:
         return NetworkTopic(site_ids=visible_site_ids(user), language=language)
-    return SiteTopic(site_id=site_for(user, code).id, language=language)
+    site_id = site_for(user, code).id
+    if fiscal_day is None:
+        return SiteTopic(site_id=site_id, language=language)
+    return DayTopic(site_id=site_id, fiscal_day=_day_of(site_id, fiscal_day), language=language)
+
+
+def _day_of(site_id: int, text: str) -> datetime.date:
+    """Return the fiscal day of an address, Http404 if the site has none of that date."""
+    try:
+        fiscal_day = datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise Http404 from error
+    if not FiscalDay.objects.filter(pk=(site_id, fiscal_day)).exists():
+        raise Http404
+    return fiscal_day

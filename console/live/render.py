@@ -11,10 +11,10 @@ from django.db import InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from console.fragments import NetworkFragment, SiteFragment
-from console.live.topics import SiteTopic, Topic
+from console.fragments import DayFragment, NetworkFragment, SiteFragment
+from console.live.topics import DayTopic, SiteTopic, Topic
 from console.network_view import NetworkView
-from ledger.models import Site
+from ledger.models import FiscalDay, Site
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,11 @@ KEPT_MAX = 16
 def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
     """Render a piece of a site's page in the language that is active."""
     return render_to_string(fragment.template, fragment.context(site)).strip()
+
+
+def day_fragment_html(fragment: DayFragment, day: FiscalDay) -> str:
+    """Render a piece of a fiscal day's page in the language that is active."""
+    return render_to_string(fragment.template, fragment.context(day)).strip()
 
 
 def network_fragment_html(fragment: NetworkFragment, view: NetworkView) -> str:
@@ -46,7 +51,8 @@ def topic_html(topic: Topic) -> dict[str, str]:
     """Render all fragments of a topic by their names.
 
     One that fails is logged and left out: the others go on. Site.DoesNotExist if the site is
-    gone, OperationalError or InterfaceError while the database is away.
+    gone (FiscalDay.DoesNotExist for a day), OperationalError or InterfaceError while the database
+    is away.
     """
     with translation.override(topic.language):
         return dict(_rendered(_fragments_of(topic)))
@@ -54,6 +60,7 @@ def topic_html(topic: Topic) -> dict[str, str]:
 
 def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
     # Imported late: the pages render their fragments with this module.
+    from console.views.day import DAY_FRAGMENTS
     from console.views.network import NETWORK_FRAGMENTS
     from console.views.site import SITE_FRAGMENTS
 
@@ -62,6 +69,13 @@ def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
         return {
             name: partial(site_fragment_html, fragment, site)
             for name, fragment in SITE_FRAGMENTS.items()
+        }
+    if isinstance(topic, DayTopic):
+        days = FiscalDay.objects.select_related("site")
+        day = days.get(pk=(topic.site_id, topic.fiscal_day))
+        return {
+            name: partial(day_fragment_html, fragment, day)
+            for name, fragment in DAY_FRAGMENTS.items()
         }
     view = NetworkView(topic.site_ids)
     return {

@@ -25,6 +25,7 @@ def application_with_streams(
     routes: Any = [
         path("live/", stream),
         path("live/sites/<code>/", stream),
+        path("live/sites/<code>/days/<fiscal_day>/", stream),
         re_path("", pages),
     ]
 

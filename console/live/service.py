@@ -64,9 +64,11 @@ class LiveService:
         finally:
             self.streams -= 1
 
-    async def admit(self, request: HttpRequest, code: str | None) -> Topic:
+    async def admit(
+        self, request: HttpRequest, code: str | None, fiscal_day: str | None = None
+    ) -> Topic:
         """Return what the person may watch; see `admission.topic_for` for what it raises."""
-        return await self._admission_threads.call(topic_for, request, code)
+        return await self._admission_threads.call(topic_for, request, code, fiscal_day)
 
     @contextlib.contextmanager
     def watching(self, topic: Topic) -> Iterator[Viewer]:

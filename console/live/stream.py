@@ -45,7 +45,7 @@ HEADERS = [
 
 
 class LiveStream(AsyncHttpConsumer):
-    """The stream of a site's page (`code` in the address) or of the network page.
+    """The stream of a site's page (`code` in the address), of a day's or of the network page.
 
     On connect: `retry`, a `beat`, and each fragment as it is. Then each fragment that changes,
     as an event of its name; a `beat` (the server's clock, in milliseconds) when nothing did; and
@@ -100,7 +100,8 @@ class LiveStream(AsyncHttpConsumer):
 
     async def _admitted(self) -> Topic:
         request = ASGIRequest(self.scope, io.BytesIO())
-        return await self._service.admit(request, self.scope["url_route"]["kwargs"].get("code"))
+        address = self.scope["url_route"]["kwargs"]
+        return await self._service.admit(request, address.get("code"), address.get("fiscal_day"))
 
     async def _stream(self, topic: Topic, viewer: Viewer) -> None:
         """Send until the viewer may not watch any more, takes nothing, or the hub closes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 from console.fragments import SiteIds
@@ -36,6 +37,19 @@ class SiteTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class DayTopic:
+    """The page of one fiscal day of a site in one language. All who watch it see the same."""
+
+    site_id: int
+    fiscal_day: datetime.date
+    language: str
+
+    def is_changed_by(self, change: Change) -> bool:
+        """Say whether the page may look different after the change."""
+        return change.sites is None or self.site_id in change.sites
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkTopic:
     """The network page in one language, for all who see the same sites (None: all of them)."""
 
@@ -51,4 +65,4 @@ class NetworkTopic:
         return not self.site_ids.isdisjoint(change.sites)
 
 
-Topic = SiteTopic | NetworkTopic
+Topic = SiteTopic | DayTopic | NetworkTopic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -11,6 +12,7 @@ from django import template
 from console import charts, formatting
 from ledger.selectors.days import MissingRange
 from ledger.selectors.ingest import PulseSpan
+from ledger.selectors.pace import DayByHour
 
 register = template.Library()
 T = TypeVar("T", bound=formatting.Number)
@@ -40,6 +42,7 @@ MEASURES = {
     "lag_ms_p50": "time",
     "lag_ms_p99": "time",
 }
+HOUR_HEIGHT = 100
 
 
 #: A mark for each hour, below the chart, also where nothing was sold.
@@ -95,6 +98,18 @@ def signed_money(amount: Decimal | Missing, currency: str) -> str:
 def duration(milliseconds: float | None) -> formatting.Quantity:
     """`{% with time=ms|duration %}{{ time.figure }} {{ time.unit }}{% endwith %}`."""
     return formatting.duration(milliseconds)
+
+
+@register.filter
+def numbers(values: Sequence[int]) -> str:
+    """`{{ forecast.tanks|numbers }}`: 1, 2 and 4."""
+    return formatting.numbers(values)
+
+
+@register.filter
+def near_time(at: datetime.datetime) -> str:
+    """`{{ forecast.lasts_until|near_time }}`: about when, Thursday 14:00."""
+    return formatting.near_time(at)
 
 
 @register.filter
@@ -235,6 +250,37 @@ def _measured(value: float | None, kind: str) -> str:
     if kind == "time":
         return " ".join(formatting.duration(value)).rstrip()
     return formatting.rate(value) if kind == "rate" else formatting.number(value)
+
+
+@register.inclusion_tag("components/by_hour.html")
+def by_hour(day: DayByHour, measure: str, currency: str) -> dict[str, Any]:
+    """`{% by_hour by_hour "volume" site.currency %}`: a day's hours beside the usual ones.
+
+    The measure is an attribute of `Measure`: volume, count or amount.
+    """
+    today = [getattr(pair.today, measure) for pair in day.hours]
+    usual = [getattr(pair.usual, measure) for pair in day.hours]
+    columns = charts.beside(today, usual, height=HOUR_HEIGHT, least=2)
+    return {
+        "measure": measure,
+        "currency": currency,
+        "has_usual": day.is_comparable,
+        "height": HOUR_HEIGHT,
+        "rows": [
+            {
+                "pair": pair,
+                "today": was,
+                "usual": is_usual,
+                "bar": bar,
+                "mark": mark,
+                "is_labelled": index % HOURS_A_LABEL == 0,
+                "is_late": index >= len(day.hours) / 2,
+            }
+            for index, (pair, was, is_usual, (bar, mark)) in enumerate(
+                zip(day.hours, today, usual, columns, strict=True)
+            )
+        ],
+    }
 
 
 def _known(value: T | Missing) -> T | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,21 +12,47 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from console.access import site_for
+from console.access import may_operate, site_for
 from console.forms.filters import EntryFilterForm
+from console.fragments import DayFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.pieces import day_pieces
 from ledger.models import FiscalDay, Site
 from ledger.selectors.days import (
     day_entries,
     day_neighbours,
+    day_products,
     day_readings,
     day_summary,
     product_families,
     site_days,
     turnover_of_days,
 )
+from ledger.selectors.pace import day_by_hour
+from ledger.selectors.resends import day_resend
 
 SEQUENCE_MAX = 2_147_483_647
+
+
+def state_context(day: FiscalDay) -> dict[str, Any]:
+    """Context of `_day_state.html`."""
+    return {
+        "site": day.site,
+        "day": day,
+        "summary": day_summary(day),
+        "resend": day_resend(day),
+        "by_hour": day_by_hour(day.site, day),
+        "families": product_families(day.site),
+    }
+
+
+#: One piece, because its parts are one statement: what is missing, and what there is without it.
+DAY_FRAGMENTS = {
+    fragment.name: fragment
+    for fragment in (
+        DayFragment(name="day_state", template="console/_day_state.html", context=state_context),
+    )
+}
 
 
 @require_GET
@@ -34,13 +61,10 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
     """Show a fiscal day, or only its entries when htmx narrows them down or turns the page."""
     site = site_for(request.user, code)
     found = fiscal_day_for(site, fiscal_day)
-    summary = day_summary(found)
-    products = sorted({row.product for row in summary.kinds})
-    form = EntryFilterForm(request.GET, products=products)
+    form = EntryFilterForm(request.GET, products=day_products(found))
     context = {
         "site": site,
         "day": found,
-        "summary": summary,
         "families": product_families(site),
         "form": form,
         "entry_page": day_entries(
@@ -53,6 +77,8 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
     }
     if wants_fragment(request):
         return render(request, "console/_day_entries.html", context)
+    context["pieces"] = day_pieces(DAY_FRAGMENTS, found)
+    context["may_operate"] = may_operate(request.user)
     context["previous_day"], context["next_day"] = day_neighbours(found)
     context["dips"], context["totalizers"] = day_readings(found)
     return render(request, "console/day.html", context)
@@ -78,7 +104,8 @@ def days(request: HttpRequest, code: str) -> HttpResponse:
 
 def fiscal_day_for(site: Site, fiscal_day: datetime.date) -> FiscalDay:
     """Return the site's fiscal day; Http404 when it has none of that date."""
-    found = FiscalDay.objects.filter(pk=(site.id, fiscal_day)).first()
+    days = FiscalDay.objects.select_related("site")
+    found = days.filter(pk=(site.id, fiscal_day)).first()
     if found is None:
         raise Http404(_("The site has no such fiscal day."))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from console.access import site_for, visible_site_ids
-from console.live.render import network_fragment_html, site_fragment_html
+from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
 from console.network_view import NetworkView
+from console.views.day import DAY_FRAGMENTS, fiscal_day_for
 from console.views.network import NETWORK_FRAGMENTS
 from console.views.site import SITE_FRAGMENTS
 
@@ -31,6 +33,18 @@ def site_fragment(request: HttpRequest, code: str, name: str) -> HttpResponse:
 
 @require_GET
 @never_cache
+def day_fragment(
+    request: HttpRequest, code: str, fiscal_day: datetime.date, name: str
+) -> HttpResponse:
+    """Return a piece of a fiscal day's page, or 204 when the browser has it as it is."""
+    day = fiscal_day_for(site_for(request.user, code), fiscal_day)
+    if name not in DAY_FRAGMENTS:
+        raise Http404(_("There is no such part of the page."))
+    return _unless_known(request, day_fragment_html(DAY_FRAGMENTS[name], day))
+
+
+@require_GET
+@never_cache
 def network_fragment(request: HttpRequest, name: str) -> HttpResponse:
     """Return a piece of the network page, or 204 when the browser has it as it is."""
     if name not in NETWORK_FRAGMENTS:
@@ -40,7 +54,9 @@ def network_fragment(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def stream(request: HttpRequest, code: str = "") -> HttpResponse:
+def stream(
+    request: HttpRequest, code: str = "", fiscal_day: datetime.date | None = None
+) -> HttpResponse:
     """Refuse the stream: under ASGI its requests never come here, elsewhere the page polls."""
     return HttpResponse(status=503)
 

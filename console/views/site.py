@@ -8,13 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from console.access import site_for
+from console.access import may_operate, site_for
 from console.fragments import SiteFragment
 from console.pieces import site_pieces
 from ledger.models import Quarantine, Site
 from ledger.selectors.attention import attention, attention_list
 from ledger.selectors.days import day_summary, latest_entries, product_families, site_days
 from ledger.selectors.forecourt import alarms, bays, tanks
+from ledger.selectors.pace import day_by_hour, stock_forecasts
+from ledger.selectors.resends import DayResend, day_resend, incomplete_days
 from ledger.selectors.sites import current_days, site_state
 
 #: The newest entries that the page shows.
@@ -39,12 +41,31 @@ def status_context(site: Site) -> dict[str, Any]:
 
 def points_context(site: Site) -> dict[str, Any]:
     """Context of `_site_points.html`."""
-    return {"site": site, "bays": bays(site), "families": product_families(site)}
+    found = bays(site, day=current_days([site]).get(site.id))
+    points = [point for bay in found for point in bay.fuelling_points]
+    return {
+        "site": site,
+        "state": site_state(site),
+        "bays": found,
+        "silent": [point for point in points if point.silence],
+        "families": product_families(site),
+    }
 
 
 def tanks_context(site: Site) -> dict[str, Any]:
     """Context of `_site_tanks.html`."""
-    return {"site": site, "tanks": tanks(site), "families": product_families(site)}
+    found = tanks(site)
+    return {
+        "site": site,
+        "tanks": found,
+        "forecasts": stock_forecasts(site, found, day=current_days([site]).get(site.id)),
+        "families": product_families(site),
+    }
+
+
+def hours_context(site: Site) -> dict[str, Any]:
+    """Context of `_site_hours.html`."""
+    return {"site": site, "by_hour": day_by_hour(site, current_days([site]).get(site.id))}
 
 
 def day_context(site: Site) -> dict[str, Any]:
@@ -53,13 +74,20 @@ def day_context(site: Site) -> dict[str, Any]:
     return {
         "site": site,
         "summary": day_summary(day) if day else None,
+        "resend": day_resend(day) if day else DayResend(),
+        "earlier": incomplete_days(site, before=day.fiscal_day) if day else [],
         "families": product_families(site),
     }
 
 
 def alarms_context(site: Site) -> dict[str, Any]:
     """Context of `_site_alarms.html`."""
-    return {"site": site, "alarms": alarms(site)}
+    found = alarms(site)
+    return {
+        "site": site,
+        "alarms": found,
+        "urgent_count": sum(alarm.is_urgent for alarm in found),
+    }
 
 
 def entries_context(site: Site) -> dict[str, Any]:
@@ -82,6 +110,7 @@ SITE_FRAGMENTS = {
             name="site_points", template="console/_site_points.html", context=points_context
         ),
         SiteFragment(name="site_tanks", template="console/_site_tanks.html", context=tanks_context),
+        SiteFragment(name="site_hours", template="console/_site_hours.html", context=hours_context),
         SiteFragment(name="site_day", template="console/_site_day.html", context=day_context),
         SiteFragment(
             name="site_alarms", template="console/_site_alarms.html", context=alarms_context
@@ -97,5 +126,9 @@ SITE_FRAGMENTS = {
 def site(request: HttpRequest, code: str) -> HttpResponse:
     """Show a site."""
     found = site_for(request.user, code)
-    context = {"site": found, "pieces": site_pieces(SITE_FRAGMENTS, found)}
+    context = {
+        "site": found,
+        "pieces": site_pieces(SITE_FRAGMENTS, found),
+        "may_operate": may_operate(request.user),
+    }
     return render(request, "console/site.html", context)

@@ -1,9 +1,11 @@
 """The ledger's tables. Keys are what the business writes on paper; see each module."""
 
+from ledger.models.command import Command
 from ledger.models.day import DayTotal, DeclaredTotal, Dip, FiscalDay, HourTotal, Totalizer
 from ledger.models.entry import Entry, EntryFlag, Kind, Payment
 from ledger.models.live import (
     Alarm,
+    AlarmAcknowledgement,
     AlarmEvent,
     Delivery,
     NozzleState,
@@ -16,7 +18,9 @@ from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Si
 
 __all__ = [
     "Alarm",
+    "AlarmAcknowledgement",
     "AlarmEvent",
+    "Command",
     "DayTotal",
     "DeclaredTotal",
     "Delivery",

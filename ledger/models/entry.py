@@ -69,8 +69,8 @@ class Entry(models.Model):
     """One numbered line of a site's fiscal day.
 
     Invariants: (site, fiscal_day, sequence) names an entry for ever; a row is never updated,
-    deleted or truncated (the database refuses); the one writer is the ingest worker's
-    `insert_entries.sql`. The table is partitioned by month of the fiscal day and made by
+    deleted or truncated (the database refuses); the one writer is the ingest worker
+    (`ingest.store`). The table is partitioned by month of the fiscal day and made by
     `ledger/sql/entry.sql`, which also says why its columns stand in another order there.
 
     Amounts are gross, in the site's currency; a refund is negative. Volumes are litres at pump

@@ -1,5 +1,6 @@
 """What is true on the forecourt now (the newest wins), and the events that are not sales."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -168,6 +169,33 @@ class Alarm(models.Model):
 
     class Meta:
         db_table = "alarm"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.device}/{self.number}/{self.code}"
+
+
+class AlarmAcknowledgement(models.Model):
+    """Somebody has taken note of an alarm: of this start of it, `at`, and of no other.
+
+    Invariants: written once and never changed, so the first who took note stays on record; an
+    alarm that starts again has no row here and asks for attention anew.
+    """
+
+    pk = models.CompositePrimaryKey("site_id", "device", "number", "code", "at")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, db_index=False, related_name="alarm_acknowledgements"
+    )
+    device = models.CharField(_("device"), max_length=32)
+    number = models.IntegerField(_("number"))
+    code = models.CharField(_("code"), max_length=64)
+    at = models.DateTimeField(_("alarm started at"))
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    acknowledged_at = models.DateTimeField(_("acknowledged at"))
+
+    class Meta:
+        db_table = "alarm_acknowledgement"
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.device}/{self.number}/{self.code}"

@@ -31,7 +31,16 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models import Alarm, AlarmEvent, FiscalDay, PumpState, Quarantine, Site, TankState
+from ledger.models import (
+    Alarm,
+    AlarmAcknowledgement,
+    AlarmEvent,
+    FiscalDay,
+    PumpState,
+    Quarantine,
+    Site,
+    TankState,
+)
 from ledger.models.site import cutoff_of
 from ledger.selectors.ingest import (
     IngestPulse,
@@ -340,8 +349,13 @@ _CRITICAL_ALARMS = {"critical", "error", "fatal"}
 
 
 def open_alarms(sites: QuerySet[Site]) -> QuerySet[Alarm]:
-    """Return the alarms that somebody should look at."""
-    return Alarm.objects.filter(site__in=sites, state=AlarmEvent.State.STARTED)
+    """Return the alarms that nobody has taken note of; the others are on the site's page alone."""
+    key = {name: OuterRef(name) for name in ("site", "device", "number", "code", "at")}
+    return Alarm.objects.filter(
+        ~Exists(AlarmAcknowledgement.objects.filter(**key)),
+        site__in=sites,
+        state=AlarmEvent.State.STARTED,
+    )
 
 
 def _tanks(sites: QuerySet[Site]) -> Iterable[Trouble]:

@@ -190,6 +190,12 @@ def day_summary(day: FiscalDay) -> DaySummary:
     )
 
 
+def day_products(day: FiscalDay) -> list[str]:
+    """Return the codes of the products that the day's entries name."""
+    products = DayTotal.objects.filter(**_of(day)).order_by("product")
+    return list(products.values_list("product", flat=True).distinct())
+
+
 def missing_ranges(day: FiscalDay, *, limit: int = MISSING_RANGES_MAX) -> list[MissingRange]:
     """Return the day's first runs of missing sequence numbers; no query when none is missing."""
     if day.missing_count <= 0:

@@ -6,10 +6,17 @@ import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
+from urllib.parse import urlencode
+
+from django.db.models import Count
+from django.utils import timezone
 
 from ledger.models import (
     Alarm,
+    AlarmAcknowledgement,
     AlarmEvent,
+    Entry,
+    FiscalDay,
     FuellingPoint,
     Nozzle,
     NozzleState,
@@ -18,6 +25,7 @@ from ledger.models import (
     Tank,
     TankState,
 )
+from ledger.selectors.silence import Silence, silent_points
 
 DELIVERING = frozenset(
     {
@@ -27,19 +35,35 @@ DELIVERING = frozenset(
         PumpState.State.SUSPENDED_FUELLING,
     }
 )
+#: How sites call what is grave, in lower case.
+CRITICAL_SEVERITIES = frozenset({"critical", "error", "fatal"})
 #: A page names this many alarms of a site.
 ALARMS_MAX = 20
+#: A sale that has ended shows its total for this long before its point is merely idle.
+SALE_SHOWN = datetime.timedelta(seconds=12)
+#: A point that fuels reports about every second; one that says nothing for this long has stopped
+#: reporting, and its figures stand still.
+RUNNING_STALE = datetime.timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuellingPointView:
-    """A fuelling point: its newest state (None: never heard), last sale, and its products."""
+    """A fuelling point: its newest state (None: never heard), last sale, and its products.
+
+    `has_just_ended` says that a sale ended a moment ago, whose volume and amount are the state's.
+    `is_stale` says that the figures of a running sale stand still. `silence` says that the point
+    looks dead, `stand_alone_count` how many sales of the current fiscal day it made stand-alone.
+    """
 
     number: int
     bay: int
     state: PumpState | None = None
     last_sale: NozzleState | None = None
     products: list[str] = field(default_factory=list)
+    has_just_ended: bool = False
+    is_stale: bool = False
+    silence: Silence | None = None
+    stand_alone_count: int = 0
 
     @property
     def is_delivering(self) -> bool:
@@ -55,11 +79,14 @@ class Bay:
     fuelling_points: list[FuellingPointView]
 
 
-def bays(site: Site) -> list[Bay]:
-    """Return the fuelling points by bay. Four queries.
+def bays(
+    site: Site, *, day: FiscalDay | None = None, now: datetime.datetime | None = None
+) -> list[Bay]:
+    """Return the fuelling points by bay. Four queries, and more with the current fiscal day.
 
     A point that reports a state but is not registered stands in bay 0, after the others.
     """
+    now = now or timezone.now()
     states = {state.fuelling_point: state for state in PumpState.objects.filter(site=site)}
     sales: dict[int, NozzleState] = {}
     for sale in NozzleState.objects.filter(site=site).order_by("fiscal_day", "sequence"):
@@ -72,6 +99,9 @@ def bays(site: Site) -> list[Bay]:
     known = {
         point.number: point.bay for point in FuellingPoint.objects.filter(site=site).order_by("pk")
     }
+    stand_alone = _stand_alone_counts(site, day)
+    working = {number: sale for number, sale in sales.items() if _is_to_sell(states.get(number))}
+    silences = silent_points(site, last_sales=working, now=now) if day else {}
     points = [
         FuellingPointView(
             number=number,
@@ -79,6 +109,10 @@ def bays(site: Site) -> list[Bay]:
             state=states.get(number),
             last_sale=sales.get(number),
             products=products.get(number, []),
+            has_just_ended=_has_just_ended(states.get(number), now),
+            is_stale=_is_stale(states.get(number), now),
+            silence=silences.get(number),
+            stand_alone_count=stand_alone.get(number, 0),
         )
         for number in sorted(known.keys() | states.keys())
     ]
@@ -89,9 +123,47 @@ def bays(site: Site) -> list[Bay]:
     ]
 
 
+def _stand_alone_counts(site: Site, day: FiscalDay | None) -> dict[int, int]:
+    if day is None:
+        return {}
+    entries = Entry.objects.filter(
+        site=site, fiscal_day=day.fiscal_day, offline=True, fuelling_point__isnull=False
+    )
+    counts = entries.order_by().values_list("fuelling_point").annotate(count=Count("*"))
+    return dict(counts)
+
+
+def _is_to_sell(state: PumpState | None) -> bool:
+    """Whether silence would be news: of a point that is out of use, its state says so already."""
+    return state is None or state.state in {
+        PumpState.State.IDLE,
+        PumpState.State.CALLING,
+        PumpState.State.AUTHORISED,
+    }
+
+
+def _has_just_ended(state: PumpState | None, now: datetime.datetime) -> bool:
+    """Whether a point that is idle again says so with a sale, a moment ago by both clocks."""
+    if state is None or state.state != PumpState.State.IDLE or state.amount is None:
+        return False
+    # The site's clock may be off by a little; what the broker kept for long is no news.
+    return now - state.received_at < SALE_SHOWN and now - state.at < 5 * SALE_SHOWN
+
+
+def _is_stale(state: PumpState | None, now: datetime.datetime) -> bool:
+    return (
+        state is not None
+        and state.state == PumpState.State.FUELLING
+        and now - state.received_at > RUNNING_STALE
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TankView:
-    """A tank with its newest reading; litres, None where nothing is known."""
+    """A tank with its newest reading; litres, None where nothing is known.
+
+    `is_stale` says that the reading is older than the site's limit.
+    """
 
     number: int
     product: str
@@ -105,6 +177,7 @@ class TankView:
     at: datetime.datetime | None = None
     status: str = ""
     alarms: list[str] = field(default_factory=list)
+    is_stale: bool = False
 
     @property
     def is_low(self) -> bool:
@@ -127,17 +200,20 @@ class TankView:
         return [alarm for alarm in self.alarms if alarm not in known]
 
 
-def tanks(site: Site) -> list[TankView]:
+def tanks(site: Site, *, now: datetime.datetime | None = None) -> list[TankView]:
     """Return the site's tanks by number, also those that report but are not registered."""
+    stale_at = (now or timezone.now()) - datetime.timedelta(seconds=site.stale_after_s)
     known = {tank.number: tank for tank in Tank.objects.filter(site=site)}
     states = {state.tank: state for state in TankState.objects.filter(site=site)}
     return [
-        _tank_view(number, known.get(number), states.get(number))
+        _tank_view(number, known.get(number), states.get(number), stale_at)
         for number in sorted(known.keys() | states.keys())
     ]
 
 
-def _tank_view(number: int, tank: Tank | None, state: TankState | None) -> TankView:
+def _tank_view(
+    number: int, tank: Tank | None, state: TankState | None, stale_at: datetime.datetime
+) -> TankView:
     capacity = tank.capacity if tank else None
     if state is None:
         return TankView(
@@ -164,12 +240,69 @@ def _tank_view(number: int, tank: Tank | None, state: TankState | None) -> TankV
         at=state.at,
         status=state.status or "",
         alarms=[str(alarm) for alarm in state.alarms or []],
+        is_stale=state.at < stale_at,
     )
 
 
-def alarms(site: Site, *, limit: int = ALARMS_MAX) -> list[Alarm]:
-    """Return the site's alarms: those that are on, then the newest of the others."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmView:
+    """An alarm as it stands, and who has taken note of this start of it (None: nobody yet)."""
+
+    alarm: Alarm
+    acknowledgement: AlarmAcknowledgement | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it goes on."""
+        return self.alarm.state == AlarmEvent.State.STARTED
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes on and nobody has taken note of it."""
+        return self.is_on and self.acknowledgement is None
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether the site itself says that it is grave."""
+        return self.alarm.severity.lower() in CRITICAL_SEVERITIES
+
+    @property
+    def key(self) -> str:
+        """The alarm's key and its start, as an address holds them."""
+        alarm = self.alarm
+        return urlencode(
+            {
+                "device": alarm.device,
+                "number": alarm.number,
+                "code": alarm.code,
+                "at": alarm.at.isoformat(),
+            }
+        )
+
+
+def alarms(site: Site, *, limit: int = ALARMS_MAX) -> list[AlarmView]:
+    """Return the site's alarms: those that nobody took note of, others that are on, then the rest.
+
+    Of each kind the critical ones come first, then the newest. Three queries.
+    """
     on = Alarm.objects.filter(site=site, state=AlarmEvent.State.STARTED).order_by("-at")[:limit]
     off = Alarm.objects.filter(site=site).exclude(state=AlarmEvent.State.STARTED).order_by("-at")
     active = list(on)
-    return active + list(off[: limit - len(active)])
+    found = active + list(off[: limit - len(active)])
+    notes = {
+        _alarm_key(note): note
+        for note in AlarmAcknowledgement.objects.filter(
+            site=site, at__in=[alarm.at for alarm in active]
+        ).select_related("acknowledged_by")
+    }
+    views = [
+        AlarmView(alarm=alarm, acknowledgement=notes.get(_alarm_key(alarm))) for alarm in found
+    ]
+    views.sort(
+        key=lambda view: (not view.is_urgent, not view.is_on, view.is_on and not view.is_critical)
+    )
+    return views
+
+
+def _alarm_key(row: Alarm | AlarmAcknowledgement) -> tuple[str, int, str, datetime.datetime]:
+    return row.device, row.number, row.code, row.at

@@ -6,6 +6,7 @@
  *   <li id="entry-41">      what comes, goes or moves among its siblings has an id
  *   <b data-figure>         has the class "changed" for a moment after its text changed
  *   <time data-age>         its text is a script's while its datetime stays
+ *   <li tabindex="-1">      has the focus after a focused button inside of it has gone
  */
 (() => {
   "use strict";
@@ -23,15 +24,27 @@
     handleSwap(style, target, wanted) {
       if (style !== "morph") return false;
       const focused = document.activeElement;
+      const around = focusableAround(focused, target);
       const fresh = [];
       morphChildren(target, wanted, fresh);
-      // An element that had to be moved lost it.
-      if (focused !== document.activeElement && focused?.isConnected) {
-        focused.focus({ preventScroll: true });
+      // An element that had to be moved lost the focus, one that went leaves it to what it stood in.
+      if (focused !== document.activeElement) {
+        const next = [focused, ...around].find((element) => element?.isConnected);
+        next?.focus({ preventScroll: true });
       }
       return fresh.filter((element) => element.isConnected);
     },
   });
+
+  /** What an element of the target stands in and what can take the focus, the nearest first. */
+  function focusableAround(element, target) {
+    const found = [];
+    if (!target.contains(element)) return found;
+    for (let each = element.parentElement; each && each !== target; each = each.parentElement) {
+      if (each.hasAttribute("tabindex")) found.push(each);
+    }
+    return found;
+  }
 
   /** Make an element equal to `wanted`; collect in `fresh` what htmx has to look at. */
   function morph(element, wanted, fresh) {

@@ -124,6 +124,33 @@
     });
   }
 
+  // --- Lists that one walks through with the arrow keys --------------------------------------
+
+  document.addEventListener("keydown", (event) => {
+    const item = event.target.closest?.("[data-arrows] > [tabindex]");
+    if (!item) return;
+    const items = [...item.parentElement.children];
+    const places = { ArrowLeft: -1, ArrowRight: 1, Home: -items.length, End: items.length };
+    if (!(event.key in places)) return;
+    event.preventDefault();
+    const at = items.indexOf(item) + places[event.key];
+    items[Math.min(Math.max(at, 0), items.length - 1)].focus();
+  });
+
+  // --- What was asked of the server and did not get through -----------------------------------
+
+  const failure = document.querySelector("[data-failed]");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (failure && event.target === failure.closest("form")) failure.hidden = true;
+  });
+
+  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, (event) => {
+      if (failure && event.target === failure.closest("form")) failure.hidden = false;
+    });
+  }
+
   // --- Forms ---------------------------------------------------------------------------------
 
   const focusErrors = (root) => root.querySelector("[data-error-summary]")?.focus();

@@ -1,7 +1,7 @@
-"""Lists the benchmarks, or runs the ones that are named.
+"""Runs the benchmarks that are named, or all.
 
-    python -m tests.benchmarks
-    python -m tests.benchmarks NAME ...
+    python -m tests.benchmarks [NAME ...]
+    python -m tests.benchmarks --list
 
 A benchmark is a module `bench_NAME.py` in this folder: its docstring's first line says what it
 measures, its `main()` measures and prints.
@@ -27,16 +27,16 @@ def benchmarks() -> dict[str, str]:
 
 
 def main(names: list[str]) -> None:
-    """Run the named benchmarks; without a name, list them."""
+    """Run the named benchmarks, or all."""
     known = benchmarks()
-    if unknown := [name for name in names if name not in known]:
-        sys.exit(f"There is no benchmark {', '.join(unknown)}; there is: {', '.join(known) or '-'}")
-    for name in names:
-        importlib.import_module(f"tests.benchmarks.bench_{name}").main()
-    if not names:
+    if names == ["--list"]:
         for name, about in known.items():
             print(f"  make bench ARGS={name:<12} {about}")
-        print(f"{len(known)} benchmarks.")
+        return
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"There is no benchmark {', '.join(unknown)}; there is: {', '.join(known) or '-'}")
+    for name in names or known:
+        importlib.import_module(f"tests.benchmarks.bench_{name}").main()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from psycopg.rows import dict_row
 
 from console.embedded.postgres import embedded_database, running_postgres
 from tests.benchmarks.traffic import FISCAL_DAY, SITES, site_code
-from tests.conftest import free_port, wait_for_port
+from tests.mosquitto import Mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR_DIR = Path(os.environ["VAR_DIR"])
@@ -97,6 +96,14 @@ class Rig:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(question).fetchall()  # type: ignore[call-overload]
 
+    def until(self, question: str, least: float) -> None:
+        """Return once a query gives at least so much."""
+        began = time.perf_counter()
+        while (self.value(question) or 0) < least:
+            if time.perf_counter() - began > GIVE_UP_AFTER_S:
+                raise TimeoutError(f"{question}: not {least} after {GIVE_UP_AFTER_S} s")
+            time.sleep(LOOK_EVERY_S)
+
     def empty(self) -> None:
         """Forget all entries, and have the benchmark's sites registered."""
         self.connection.execute("SET session_replication_role = replica")
@@ -112,18 +119,26 @@ class Rig:
         self.connection.execute("SELECT entry_partition_ensure(%s::date)", [FISCAL_DAY])
         self.connection.execute("CHECKPOINT")
 
+    def forget_session(self, client_id: str) -> None:
+        """Let the broker keep nothing more for a client."""
+
+        async def open_clean() -> None:
+            async with aiomqtt.Client("127.0.0.1", self.mqtt_port, identifier=client_id):
+                pass
+
+        asyncio.run(open_clean())
+
     def keep_session(self, client_id: str, subscription: str = "forecourt/#") -> None:
         """Let the broker keep, from now on, what comes for a client that is not there yet."""
 
         async def open_and_leave() -> None:
-            # Without its old session first: nothing of an earlier run is left in it.
-            for clean in (True, False):
-                async with aiomqtt.Client(
-                    "127.0.0.1", self.mqtt_port, identifier=client_id, clean_session=clean
-                ) as client:
-                    if not clean:
-                        await client.subscribe(subscription, qos=1)
+            async with aiomqtt.Client(
+                "127.0.0.1", self.mqtt_port, identifier=client_id, clean_session=False
+            ) as client:
+                await client.subscribe(subscription, qos=1)
 
+        # First without its old session: nothing of an earlier run is left in it.
+        self.forget_session(client_id)
         asyncio.run(open_and_leave())
 
     def publish(self, count: int, *options: str) -> None:
@@ -167,7 +182,7 @@ def measure(processes: list[psutil.Process], progress: Callable[[], int], until:
     while True:
         count = progress()
         now = time.perf_counter()
-        cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
+        cpu = cpu_seconds(processes)
         if first is None and count:
             first = (count, now, cpu)
         if count >= until:
@@ -177,6 +192,11 @@ def measure(processes: list[psutil.Process], progress: Callable[[], int], until:
         if now - began > GIVE_UP_AFTER_S:
             raise TimeoutError(f"{count} of {until} events after {GIVE_UP_AFTER_S} s")
         time.sleep(LOOK_EVERY_S)
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """The CPU time that processes took so far."""
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def stored(rig: Rig) -> int:
@@ -193,35 +213,37 @@ def peak_mb(process: psutil.Process) -> float:
 
 
 @contextlib.contextmanager
-def running_rig() -> Iterator[Rig]:
+def running_rig(*, counts_statements: bool = False) -> Iterator[Rig]:
     """Start PostgreSQL and Mosquitto, migrated and empty; stop them afterwards."""
-    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if binary is None:
-        sys.exit("mosquitto is missing; `make test` installs it")
-    port = free_port()
     VAR_DIR.mkdir(parents=True, exist_ok=True)
-    config = VAR_DIR / "mosquitto.conf"
-    # The window is lifted for everybody, and nothing is dropped however far a contender is behind.
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-        "max_queued_messages 0\n"
-    )
-    with (
-        running_postgres(VAR_DIR),
-        subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL) as broker,
-    ):
+    broker = Mosquitto(VAR_DIR)
+    with _running_database(counts_statements=counts_statements) as connection:
+        broker.start()
         try:
-            wait_for_port(port)
-            database = embedded_database(VAR_DIR)
-            with psycopg.connect(
-                host=database["HOST"],
-                dbname=database["NAME"],
-                user=database["USER"],
-                autocommit=True,
-            ) as connection:
-                rig = Rig(connection, port)
-                rig.start("manage", "migrate", "--verbosity=0").wait()
-                rig.empty()
-                yield rig
+            rig = Rig(connection, broker.port)
+            rig.start("manage", "migrate", "--verbosity=0").wait()
+            rig.empty()
+            yield rig
         finally:
-            broker.terminate()
+            broker.stop()
+
+
+@contextlib.contextmanager
+def _running_database(*, counts_statements: bool) -> Iterator[psycopg.Connection[Any]]:
+    change = "SET shared_preload_libraries = pg_stat_statements"
+    with running_postgres(VAR_DIR), _connection() as connection:
+        # Takes a restart, hence the second start below.
+        connection.execute(
+            f"ALTER SYSTEM {change if counts_statements else 'RESET shared_preload_libraries'}"
+        )
+    with running_postgres(VAR_DIR), _connection() as connection:
+        if counts_statements:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        yield connection
+
+
+def _connection() -> psycopg.Connection[Any]:
+    database = embedded_database(VAR_DIR)
+    return psycopg.connect(
+        host=database["HOST"], dbname=database["NAME"], user=database["USER"], autocommit=True
+    )

@@ -65,7 +65,7 @@ def test_what_was_typed_finds_sites_without_choosing(page: Page) -> None:
     page.keyboard.type("harb")
     expect(page.locator("#switcher-options").get_by_role("option")).to_have_count(2)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("row")).to_have_count(3)
+    expect(page.locator("#network_sites").get_by_role("row")).to_have_count(3)
 
 
 def test_the_theme_is_remembered(page: Page) -> None:

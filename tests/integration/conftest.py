@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,21 +16,9 @@ import psycopg
 import pytest
 
 from tests.conftest import BrokerAddress
+from tests.worker_process import WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass
-class WorkerProcess:
-    """A `manage.py ingest` that runs."""
-
-    process: subprocess.Popen[str]
-    log: Path
-
-    def stop(self) -> int:
-        """Ask it to stop, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
 
 
 @dataclass
@@ -49,28 +33,14 @@ class Rig:
 
     def start_worker(self, *arguments: str, mqtt_url: str = "") -> WorkerProcess:
         """Start a worker of the rig's name; what it does is waited for with `until`."""
-        log = self.folder / f"worker-{len(self.workers)}.log"
-        environment = os.environ | {
-            "DATABASE_URL": self.database_url,
-            "MQTT_URL": mqtt_url or self.broker.url,
-            "DJANGO_SETTINGS_MODULE": "console.settings",
-        }
-        with log.open("w") as sink:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    str(ROOT / "manage.py"),
-                    "ingest",
-                    "--name",
-                    self.name,
-                    *arguments,
-                ],
-                env=environment,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        worker = WorkerProcess(process, log)
+        worker = WorkerProcess.start(
+            "--name",
+            self.name,
+            *arguments,
+            log=self.folder / f"worker-{len(self.workers)}.log",
+            database_url=self.database_url,
+            mqtt_url=mqtt_url or self.broker.url,
+        )
         self.workers.append(worker)
         return worker
 
@@ -135,9 +105,7 @@ def make_rig(database_url: str, tmp_path: Path) -> Iterator[RigMaker]:
 
     yield make
     for worker in (worker for rig in rigs for worker in rig.workers):
-        if worker.process.poll() is None:
-            worker.process.kill()
-            worker.process.wait()
+        worker.end()
 
 
 @pytest.fixture(params=["embedded_broker", "mosquitto"])

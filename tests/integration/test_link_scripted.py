@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiomqtt
 import pytest
 
-from ingest.mqtt import BrokerAddress, Link, connected, opened
+from ingest.mqtt import BrokerAddress, Link, Message, connected, opened
 from tests.integration.test_link import receive
-from tests.scripted_broker import ScriptedBroker, ServedClient, publish, scripted_broker
+from tests.scripted_broker import (
+    PINGREQ,
+    PINGRESP,
+    ScriptedBroker,
+    ServedClient,
+    publish,
+    scripted_broker,
+)
 
 
 @pytest.fixture
@@ -104,6 +112,162 @@ async def linked(
     ) as link:
         yield link, await accepting
 
+
+# --- beside aiomqtt unmodified ------------------------------------------------------------------
+
+
+async def through_link(
+    server: ScriptedBroker, streams: list[bytes], count: int
+) -> list[tuple[str, bytes, int]]:
+    """Topic, payload and QoS of what the link receives; each stream but the last one is cut off."""
+    received: list[Message] = []
+    for stream in streams:
+        async with linked(server) as (link, served):
+            sending = asyncio.create_task(served.send(stream))
+            if stream is streams[-1]:
+                received += await receive(link, count=count - len(received))
+            else:
+                await sending
+                served.close()
+                with contextlib.suppress(aiomqtt.MqttError):
+                    async for chunks in link.chunks():
+                        received += [one for chunk in chunks for one in chunk.messages]
+            await sending
+    return [(topic.decode(), payload, int(packet_id > 0)) for topic, payload, packet_id in received]
+
+
+async def through_aiomqtt(
+    server: ScriptedBroker, streams: list[bytes], count: int
+) -> list[tuple[str, bytes, int]]:
+    """The same of what aiomqtt's own client receives."""
+    received: list[tuple[str, bytes, int]] = []
+    for stream in streams:
+
+        async def play(stream: bytes) -> None:
+            served = await server.client()
+            await served.accept()
+            await served.grant()
+            await served.send(stream)
+            if stream is not streams[-1]:
+                served.close()
+
+        playing = asyncio.create_task(play(stream))
+        client = aiomqtt.Client("127.0.0.1", server.port, identifier="c", clean_session=False)
+        with contextlib.suppress(aiomqtt.MqttError):
+            async with opened(client):
+                await client.subscribe("#", qos=1)
+                async for message in client.messages:
+                    assert isinstance(message.payload, bytes)
+                    received.append((str(message.topic), message.payload, message.qos))
+                    if len(received) == count:
+                        break
+        await playing
+    return received
+
+
+async def assert_same(
+    server: ScriptedBroker, *streams: bytes, expected: list[tuple[str, bytes, int]]
+) -> None:
+    """Assert that both receive these messages, in this order."""
+    assert await through_aiomqtt(server, list(streams), len(expected)) == expected
+    assert await through_link(server, list(streams), len(expected)) == expected
+
+
+#: Every kind of frame that a server may send, around messages with every flag.
+EVERY_KIND = b"".join(
+    [
+        publish(b"a/0", b"zero"),
+        publish(b"a/1", b"one", 1),
+        b"\x40\x02\x00\x07",  # PUBACK
+        publish(b"a/1", b"one", 1, dup=True),
+        b"\x50\x02\x00\x07",  # PUBREC
+        publish(b"a/r", b"retained", retain=True),
+        b"\x62\x02\x00\x07",  # PUBREL
+        publish(b"a/r", b"retained", 2, dup=True, retain=True),
+        b"\x70\x02\x00\x07",  # PUBCOMP
+        publish("ä/€".encode(), b"\x00\xff\x30\x00", 65_535),
+        b"\xd0\x00",  # PINGRESP
+        publish(b"a", b""),
+        b"\x20\x02\x01\x00",  # CONNACK once more
+        publish(b"a", b"", 3),
+    ]
+)
+EVERY_MESSAGE = [
+    *(("a/0", b"zero", 0), ("a/1", b"one", 1), ("a/1", b"one", 1), ("a/r", b"retained", 0)),
+    *(("a/r", b"retained", 1), ("ä/€", b"\x00\xff\x30\x00", 1), ("a", b"", 0), ("a", b"", 1)),
+]
+
+
+async def test_every_kind_of_frame_in_reads_of_every_size(
+    server: ScriptedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await assert_same(server, EVERY_KIND, expected=EVERY_MESSAGE)
+    for size in range(1, len(EVERY_KIND)):
+        monkeypatch.setattr("ingest.mqtt.READ_BYTES", size)
+        assert await through_link(server, [EVERY_KIND], len(EVERY_MESSAGE)) == EVERY_MESSAGE
+
+
+async def test_lengths_of_one_to_four_bytes(server: ScriptedBroker) -> None:
+    # What a topic of one letter and a packet id leave of the longest frame of each length.
+    sizes = [size for digits in (1, 2, 3) for size in (128**digits - 6, 128**digits - 5)]
+    payloads = [(str(size % 10) * size).encode() for size in [*sizes, 3_000_000]]
+    await assert_same(
+        server,
+        b"".join(publish(b"a", payload, n) for n, payload in enumerate(payloads, 1)),
+        expected=[("a", payload, 1) for payload in payloads],
+    )
+
+
+async def test_half_a_frame_is_forgotten_with_its_connection(server: ScriptedBroker) -> None:
+    first, second = publish(b"a", b"first", 1), publish(b"a", b"second" * 50, 2)
+    again = publish(b"a", b"second" * 50, 2, dup=True) + publish(b"a", b"third", 3)
+    for cut in (1, 2, 3, 5, 8, len(second) - 1):
+        await assert_same(
+            server,
+            first + second[:cut],
+            again,
+            expected=[("a", b"first", 1), ("a", b"second" * 50, 1), ("a", b"third", 1)],
+        )
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("INBOX_MESSAGES_MAX", 10), ("INBOX_BYTES_MAX", 10_000)]
+)
+async def test_a_full_inbox_stops_the_reading_and_the_connection_lives_on(
+    server: ScriptedBroker, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(f"ingest.mqtt.{limit}", value)
+    monkeypatch.setattr("ingest.mqtt.KEEPALIVE_S", 1)
+    count = 20_000
+    payload = b"x" * 1_000
+    async with linked(server) as (link, served):
+        stream = b"".join(publish(b"a", payload, n) for n in range(1, count + 1))
+        sending = asyncio.create_task(served.send(stream))
+        for _ in range(2):  # the answers wait behind what is not read
+            await served.expect(PINGREQ)
+        assert not sending.done()
+        assert link.held < 1_000
+        received = await receive(link, count=count)
+        await sending
+        assert [packet_id for _, _, packet_id in received] == list(range(1, count + 1))
+        # Read on, it waits for an answer again, and gets it.
+        await served.send(PINGRESP)
+        await served.expect(PINGREQ)
+        await served.send(PINGRESP + publish(b"a", b"last", 1))
+        assert await receive(link, count=1) == [(b"a", b"last", 1)]
+
+
+async def test_a_broker_that_answers_no_ping_is_given_up(
+    server: ScriptedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.mqtt.KEEPALIVE_S", 1)
+    async with linked(server) as (link, served):
+        await served.expect(PINGREQ)
+        with pytest.raises(aiomqtt.MqttError, match="Keep alive timeout"):
+            await receive(link, count=1)
+
+
+# --- nonsense -----------------------------------------------------------------------------------
 
 #: What a server may not say, and how the link calls it.
 NONSENSE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,8 @@ from console.models import Role
 from console.views.network import NETWORK_FRAGMENTS
 from console.views.site import SITE_FRAGMENTS
 from ledger.models import Alarm, NozzleState, PumpState, Site, SiteStatus, TankState
-from tests.factories import make_day, make_forecourt, make_site, make_user
+from ledger.selectors.forecourt import RUNNING_STALE, SALE_SHOWN
+from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +84,66 @@ def test_an_idle_point_shows_its_last_sale(staff: Client) -> None:
     text = flat(staff.get("/sites/S1/").text)
     assert "£45.11" in text
     assert "last sale" in text
+
+
+def test_a_sale_that_has_just_ended_shows_its_total_for_a_moment(staff: Client) -> None:
+    site = make_forecourt("S1", fuelling_points=1)
+    pump = make_pump(
+        site, 1, "idle", product="E10", volume=Decimal("40.2"), amount=Decimal("59.46")
+    )
+    text = flat(staff.get("/sites/S1/").text)
+    assert "Sale ended" in text
+    assert "£59.46" in text
+    # Later it is idle like any other, and so is one whose state the broker merely kept.
+    for field in ("received_at", "at"):
+        before = getattr(pump, field)
+        setattr(pump, field, before - 6 * SALE_SHOWN)
+        pump.save()
+        text = flat(staff.get("/sites/S1/").text)
+        assert "Sale ended" not in text
+        assert "Idle" in text
+        setattr(pump, field, before)
+
+
+def test_a_running_sale_that_stands_still_says_so(staff: Client) -> None:
+    site = make_forecourt("S1", fuelling_points=1)
+    pump = make_pump(site, 1, "fuelling", volume=Decimal("12.31"), amount=Decimal("18.21"))
+    assert "not updated for" not in staff.get("/sites/S1/").text
+    pump.received_at -= 2 * RUNNING_STALE
+    pump.save()
+    text = flat(staff.get("/sites/S1/").text)
+    assert "not updated for" in text
+    assert "£18.21" in text
+
+
+def test_stand_alone_points_and_their_sales_are_named(staff: Client) -> None:
+    site = make_forecourt("S1")
+    make_day(site, fiscal_day=today(), entries=1)
+    for sequence in (2, 3):
+        make_entry(site, fiscal_day=today(), sequence=sequence, fuelling_point=1, offline=True)
+    make_pump(site, 2, "offline")
+    text = flat(staff.get("/sites/S1/").text)
+    assert "2 stand-alone today" in text
+    assert "Stand-alone" in text
+    assert "Sells unseen. Its sales arrive once it is back." in text
+
+
+@pytest.mark.parametrize("online", [False, True])
+def test_what_is_old_says_since_when(staff: Client, online: bool) -> None:
+    site = make_forecourt("S1")
+    make_pump(site, 1, "idle")
+    heard_at = timezone.now() - timedelta(seconds=2 * site.stale_after_s)
+    status = SiteStatus.objects.create(site=site, online=online, last_heard_at=heard_at)
+    TankState.objects.create(site=site, tank=1, at=heard_at, received_at=heard_at, volume=9000)
+    text = flat(staff.get("/sites/S1/").text)
+    assert "As of <time" in text
+    assert text.count("is-stale") == 2  # the points as a whole, and the tank
+    status.online, status.last_heard_at = True, timezone.now()
+    status.save()
+    TankState.objects.update(at=timezone.now())
+    text = flat(staff.get("/sites/S1/").text)
+    assert "As of <time" not in text
+    assert "is-stale" not in text
 
 
 def test_a_point_that_nobody_registered_shows(staff: Client) -> None:

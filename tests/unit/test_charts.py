@@ -101,3 +101,19 @@ def test_an_axis_of_rungs_is_between_those_around_the_values() -> None:
 def test_a_value_alone_is_a_dot_and_a_gap_stays_one() -> None:
     [line] = charts.plot([[1, None, 2, 2]], width=30, height=10).lines
     assert line == ["0.0,5.0 0.0,5.0", "20.0,0.0 30.0,0.0"]
+
+
+@given(values)
+def test_columns_beside_each_other_are_on_one_scale(series: list[charts.Value]) -> None:
+    others = series[::-1]
+    pairs = charts.beside(series, others, height=100)
+    assert [pair[0] for pair in pairs] == [pair[1] for pair in pairs[::-1]]
+    for level in (level for pair in pairs for level in pair):
+        assert 0 <= level.y <= 100
+        assert abs(level.y + level.height - 100) < 0.02
+
+
+def test_columns_beside_each_other_keep_little_visible() -> None:
+    ((little, much),) = charts.beside([Decimal("0.001")], [10**9], height=100, least=2)
+    assert (little.height, much.height) == (2, 100)
+    assert charts.beside([], [], height=100) == []

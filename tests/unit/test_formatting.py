@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from console import formatting
 from ledger.selectors.days import MissingRange
@@ -95,6 +98,28 @@ def test_duration(milliseconds: float | None, quantity: tuple[str, str]) -> None
 )
 def test_ranges(parts: list[MissingRange], text: str) -> None:
     assert formatting.ranges(parts) == text
+
+
+def test_numbers() -> None:
+    assert formatting.numbers((1, 3, 4)) == "1, 3 and 4"
+    assert formatting.numbers([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.4, "today 22:00"),
+        (0.6, "today 23:00"),
+        (1.6, "tomorrow 00:00"),
+        (25, "tomorrow 23:00"),
+        (26, "Thursday 00:00"),
+        (130, "Monday 08:00"),
+    ],
+)
+def test_near_time(hours: float, text: str) -> None:
+    now = datetime.datetime(2026, 11, 24, 22, 0, tzinfo=ZoneInfo("Europe/London"))
+    with timezone.override("Europe/London"):
+        assert formatting.near_time(now + datetime.timedelta(hours=hours), now=now) == text
 
 
 def test_payload_text_shows_any_bytes() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 
 import pytest
 
 from console.live.changes import change_of
-from console.live.topics import ANYTHING, Change, NetworkTopic, SiteTopic
+from console.live.topics import ANYTHING, Change, DayTopic, NetworkTopic, SiteTopic
 
 SITE = SiteTopic(site_id=7, language="en")
+DAY = DayTopic(site_id=7, fiscal_day=datetime.date(2026, 11, 24), language="en")
 ALL = NetworkTopic(site_ids=None, language="en")
 SOME = NetworkTopic(site_ids=frozenset({7, 8}), language="en")
 NONE = NetworkTopic(site_ids=frozenset(), language="en")
@@ -50,5 +52,6 @@ def test_an_unreadable_notification_means_anything(
     ],
 )
 def test_a_change_concerns_only_who_may_see_it(change: Change, changed: set[object]) -> None:
+    assert DAY.is_changed_by(change) == SITE.is_changed_by(change)
     topics = (SITE, ALL, SOME, NONE)
     assert {topic for topic in topics if topic.is_changed_by(change)} == changed

@@ -8,29 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.mqtt import BrokerAddress, FrameError, FrameReader, InOrder, Message
+from tests.scripted_broker import CONNACK, PINGRESP, publish
 
-
-def publish(topic: bytes, payload: bytes, packet_id: int = 0) -> bytes:
-    """A PUBLISH as a broker writes it (MQTT 3.1.1, section 3.3)."""
-    body = len(topic).to_bytes(2) + topic
-    if packet_id:
-        body += packet_id.to_bytes(2)
-    body += payload
-    return bytes([0x32 if packet_id else 0x30]) + remaining_length(len(body)) + body
-
-
-def remaining_length(number: int) -> bytes:
-    encoded = bytearray()
-    while True:
-        number, digit = divmod(number, 128)
-        encoded.append(digit | (0x80 if number else 0))
-        if not number:
-            return bytes(encoded)
-
-
-CONNACK = b"\x20\x02\x00\x00"
 SUBACK = b"\x90\x03\x00\x01\x01"
-PINGRESP = b"\xd0\x00"
 
 messages = st.builds(
     lambda *parts: parts,
@@ -135,6 +115,8 @@ def test_addresses() -> None:
     )
     with pytest.raises(ValueError, match="is not mqtt://"):
         BrokerAddress.parse("http://example.org")
+    with pytest.raises(ValueError, match="authority's certificate cannot be read"):
+        BrokerAddress.parse("mqtts://example.org", authority="/etc/ca.pem")
 
 
 def test_acknowledgements_go_out_in_the_order_of_arrival() -> None:

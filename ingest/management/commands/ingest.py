@@ -81,9 +81,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until told to stop."""
         try:
-            broker = BrokerAddress.parse(options["mqtt_url"])
+            broker = BrokerAddress.parse(options["mqtt_url"], authority=settings.MQTT_CA)
         except ValueError as error:
-            raise CommandError(f"MQTT_URL: {error}") from None
+            raise CommandError(f"MQTT_URL, MQTT_CA: {error}") from None
         share = options["share"]
         worker_options = WorkerOptions(
             broker=broker,

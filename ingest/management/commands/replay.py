@@ -60,7 +60,7 @@ class Command(BaseCommand):
         """Read, register, publish."""
         console = Console(file=self.stdout)  # type: ignore[arg-type]
         try:
-            address = BrokerAddress.parse(options["mqtt_url"])
+            address = BrokerAddress.parse(options["mqtt_url"], authority=settings.MQTT_CA)
             transactions = read_ccs(
                 transactions=options["file"],
                 products=options["products"],

@@ -90,7 +90,7 @@ class Command(BaseCommand):
             behaviour=WITH_FAULTS if options["faults"] else WITHOUT_FAULTS,
         )
         try:
-            address = BrokerAddress.parse(options["mqtt_url"])
+            address = BrokerAddress.parse(options["mqtt_url"], authority=settings.MQTT_CA)
             sites = demo_sites(options["sites"])
         except ValueError as error:
             raise CommandError(str(error)) from error

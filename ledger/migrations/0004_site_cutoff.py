@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0002_ingest_worker"),
+        ("ledger", "0003_commands_and_acknowledgements"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0003_site_cutoff"),
+        ("ledger", "0004_site_cutoff"),
     ]
 
     operations = [

@@ -1,0 +1,5 @@
+"""Makes the certificates of the tests anew."""
+
+from tests.certificates import make
+
+make()

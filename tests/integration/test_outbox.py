@@ -1,0 +1,177 @@
+"""What the console asks of a site goes out over a real broker, once, and heals the day."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+from django.utils import timezone
+
+from console.models import User
+from ledger.models import Command, FiscalDay, Site
+from ledger.selectors.resends import DayResend, ResendStatus, day_resend
+from ledger.services.resends import resend_request
+from tests.conftest import BrokerAddress, free_port
+from tests.factories import make_forecourt, make_user
+from tests.integration.conftest import Rig, RigMaker
+from tests.integration.test_ingest_outcomes import LEDGER, entry, rows
+from tests.integration.test_ingest_recovery import persistent_mosquitto, terminate_backends
+
+COMMANDS = "forecourt/v1/LON-1/commands"
+MISSING = "SELECT highest_sequence - entry_count FROM fiscal_day"
+SENT = "SELECT count(*) FROM command WHERE sent_at IS NOT NULL"
+
+
+@pytest.fixture(autouse=True)
+def person(committed_db: None) -> User:
+    make_forecourt("LON-1")
+    return make_user(first_name="Maja", last_name="Lindqvist")
+
+
+@pytest.fixture
+def ask(person: User) -> Any:
+    """Ask for what the one fiscal day lacks; returns how many entries were asked for."""
+
+    @sync_to_async
+    def ask() -> int:
+        try:
+            return resend_request(day=FiscalDay.objects.get(), requested_by=person)
+        finally:
+            connection.close()
+
+    return ask
+
+
+@sync_to_async
+def make_commands(person: User, count: int) -> None:
+    """Write single commands, each for another sequence number."""
+    site = Site.objects.get()
+    Command.objects.bulk_create(
+        Command(
+            site=site,
+            kind=Command.Kind.RESEND,
+            fiscal_day="2026-11-20",
+            ranges=[[number, number]],
+            asked_count=1,
+            requested_by=person,
+            requested_at=timezone.now(),
+        )
+        for number in range(1, count + 1)
+    )
+    connection.close()
+
+
+@sync_to_async
+def resend() -> DayResend:
+    """What became of the request for the one fiscal day."""
+    try:
+        return day_resend(FiscalDay.objects.get())
+    finally:
+        connection.close()
+
+
+@asynccontextmanager
+async def site_that_listens(broker: BrokerAddress) -> AsyncIterator[aiomqtt.Client]:
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.subscribe(COMMANDS, qos=1)
+        yield client
+
+
+async def commands(client: aiomqtt.Client, *, count: int) -> list[dict[str, Any]]:
+    """Return the next commands."""
+    received: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        async for message in client.messages:
+            assert message.qos == 1
+            assert not message.retain
+            received.append(json.loads(message.payload))
+            if len(received) == count:
+                break
+    return received
+
+
+async def test_what_is_missing_is_asked_for_and_heals_the_day(rig: Rig, ask: Any) -> None:
+    rig.start_worker()
+    await rig.publish(*[(LEDGER, entry(n)) for n in (1, 2, 6, 8)])
+    await rig.until(MISSING, 4)
+    async with site_that_listens(rig.broker) as site:
+        assert await ask() == 4
+        assert await commands(site, count=1) == [
+            {"command": "resend", "fiscal_day": "2026-11-20", "ranges": [[3, 5], [7, 7]]}
+        ]
+    await rig.until(SENT, 1)
+    assert await rows(Command, "sent_by") == [(rig.name,)]
+    request = (await resend()).request
+    assert request is not None
+    assert (request.status, request.missing_count) == (ResendStatus.SENT, 4)
+    await rig.publish(*[(LEDGER, entry(n)) for n in (3, 4, 5, 7)])
+    await rig.until(MISSING, 0)
+    healed = await resend()
+    assert healed.request is not None
+    assert healed.request.status == ResendStatus.ARRIVED
+    assert not healed.is_offered
+
+
+async def test_several_workers_send_each_command_once(embedded_rig: Rig, person: User) -> None:
+    rig = embedded_rig
+    for name in ("one", "two"):
+        rig.start_worker("--name", f"{rig.name}-{name}", "--group", rig.name)
+    await rig.until("SELECT count(DISTINCT worker) FROM pulse", 2)
+    async with site_that_listens(rig.broker) as site:
+        await make_commands(person, 40)
+        received = await commands(site, count=40)
+        await rig.until(SENT, 40)
+        # Whatever had been sent twice would stand before this.
+        await rig.publish((COMMANDS, {"command": "end"}))
+        assert await commands(site, count=1) == [{"command": "end"}]
+    assert sorted(one["ranges"] for one in received) == [[[n, n]] for n in range(1, 41)]
+
+
+async def test_a_request_waits_for_the_broker(make_rig: RigMaker, ask: Any, tmp_path: Path) -> None:
+    port = free_port()
+    with persistent_mosquitto(tmp_path, port):
+        rig = await make_rig(BrokerAddress(port))
+        rig.start_worker()
+        await rig.publish((LEDGER, entry(2)))
+        await rig.until(MISSING, 1)
+    assert await ask() == 1
+    with persistent_mosquitto(tmp_path, port):
+        async with site_that_listens(rig.broker) as site:
+            # The site may have come after the message, which the worker then has rightly sent.
+            await rig.until(SENT, 1)
+            assert site is not None
+    assert await rows(Command, "sent_by") == [(rig.name,)]
+
+
+async def test_a_request_survives_the_loss_of_the_database(embedded_rig: Rig, ask: Any) -> None:
+    rig = embedded_rig
+    worker = rig.start_worker()
+    await rig.publish((LEDGER, entry(2)))
+    await rig.until(MISSING, 1)
+    async with site_that_listens(rig.broker) as site:
+        assert await terminate_backends(rig.database_url, "ingest %") >= 2
+        assert await ask() == 1
+        assert len(await commands(site, count=1)) == 1
+    await rig.until(SENT, 1)
+    assert worker.process.poll() is None
+    assert worker.stop() == 0
+
+
+async def test_a_worker_that_is_killed_leaves_no_command_claimed(
+    embedded_rig: Rig, person: User
+) -> None:
+    rig = embedded_rig
+    await make_commands(person, 200)
+    first = rig.start_worker()
+    await rig.until("SELECT count(*) > 0 FROM command WHERE sent_at IS NOT NULL", True)
+    first.process.kill()
+    rig.start_worker()
+    await rig.until(SENT, 200)
