@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import groupby
 
 Value = Decimal | float | None
+
 #: An axis of rungs shows this many of them at most.
 RUNGS_MAX = 8
 

@@ -349,7 +349,10 @@ _CRITICAL_ALARMS = {"critical", "error", "fatal"}
 
 
 def open_alarms(sites: QuerySet[Site]) -> QuerySet[Alarm]:
-    """Return the alarms that nobody has taken note of; the others are on the site's page alone."""
+    """Return the alarms that somebody should look at.
+
+    What somebody has taken note of stays on the site's page alone.
+    """
     key = {name: OuterRef(name) for name in ("site", "device", "number", "code", "at")}
     return Alarm.objects.filter(
         ~Exists(AlarmAcknowledgement.objects.filter(**key)),

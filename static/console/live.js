@@ -30,6 +30,7 @@
   // --- The mark ----------------------------------------------------------------------------
 
   const language = document.documentElement.lang || undefined;
+  // As the pages write times: 14:03, whatever the language's own habit.
   const clockTime = new Intl.DateTimeFormat(language, {
     hour: "2-digit",
     minute: "2-digit",

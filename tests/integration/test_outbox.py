@@ -120,8 +120,11 @@ async def test_what_is_missing_is_asked_for_and_heals_the_day(rig: Rig, ask: Any
     assert not healed.is_offered
 
 
-async def test_several_workers_send_each_command_once(embedded_rig: Rig, person: User) -> None:
-    rig = embedded_rig
+async def test_several_workers_send_each_command_once(
+    make_rig: RigMaker, mosquitto: BrokerAddress, person: User
+) -> None:
+    # On Mosquitto: when a member of a group leaves, the embedded broker's router may panic.
+    rig = await make_rig(mosquitto)
     for name in ("one", "two"):
         rig.start_worker("--name", f"{rig.name}-{name}", "--group", rig.name)
     await rig.until("SELECT count(DISTINCT worker) FROM pulse", 2)

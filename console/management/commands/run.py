@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import signal
 import sys
 import time
@@ -14,8 +15,9 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from rich.console import Console
 from rich.text import Text
 
@@ -34,9 +36,12 @@ from console.embedded.postgres import (
     server_process_id,
 )
 from console.embedded.supervisor import STOP_SIGNALS, NotReadyError, Service, Supervisor
+from ledger.models import IngestWorker
 
 #: How long the web server may take until it answers its first request.
 FIRST_ANSWER_SECONDS = 60.0
+#: How often it is asked whether the worker is connected, before the simulator may begin.
+WORKER_POLL_SECONDS = 0.1
 #: How much livelier than a real forecourt the simulated ones are: a visitor has little time.
 SIMULATED_SPEED = 5.0
 FAILED, CANNOT_START = 1, 2
@@ -160,18 +165,44 @@ def _services(web_descriptor: int, *, sites: int, speed: float) -> Iterator[Serv
             arguments=["-m", "console.embedded.broker", str(settings.MQTT_PORT)],
             ready=lambda: broker_listens(settings.MQTT_PORT),
         )
-    yield Service(name="worker", arguments=["manage.py", "ingest"], after=broker, stop_seconds=10)
+    yield Service(
+        name="worker",
+        arguments=["manage.py", "ingest"],
+        after=broker,
+        ready=lambda: _worker_listens(timezone.now()),
+        stop_seconds=10,
+    )
     if broker and sites:
         yield Service(
             name="simulator",
             arguments=["manage.py", "simulate", "--sites", str(sites), "--speed", str(speed)],
-            after=broker,
+            # The embedded broker keeps nothing for a worker that it has not met yet.
+            after="worker",
         )
     yield Service(
         name="web",
         arguments=["-m", "console.embedded.web", str(web_descriptor)],
         file_descriptors=(web_descriptor,),
     )
+
+
+async def _worker_listens(began: datetime.datetime) -> None:
+    """Return once a worker has said, since `began`, that it is connected to the broker."""
+    while True:
+        if await asyncio.to_thread(_is_worker_connected, began):
+            return
+        await asyncio.sleep(WORKER_POLL_SECONDS)
+
+
+def _is_worker_connected(began: datetime.datetime) -> bool:
+    try:
+        return IngestWorker.objects.filter(
+            state=IngestWorker.State.CONNECTED, reported_at__gte=began
+        ).exists()
+    except OperationalError:
+        return False  # a database that is away now is asked again
+    finally:
+        connection.close()
 
 
 async def _first_answer(port: int) -> None:

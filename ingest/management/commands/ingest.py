@@ -55,7 +55,8 @@ class Command(BaseCommand):
             "--group",
             default="",
             help="workers of one group divide the messages among them (shared subscription); "
-            "each needs a name of its own",
+            "each needs a name of its own, and all a broker of your own: the embedded one fails "
+            "when a member leaves",
         )
         parser.add_argument(
             "--share",
