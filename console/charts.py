@@ -14,8 +14,6 @@ from itertools import groupby
 
 Value = Decimal | float | None
 
-#: What is less than this is drawn as nothing: no measure of ours is as exact.
-LEAST = 1e-9
 #: An axis of rungs shows this many of them at most.
 RUNGS_MAX = 8
 
@@ -186,13 +184,10 @@ def plot(
 
 def _from_zero(values: Sequence[float]) -> list[float]:
     """Return zero, a half and a round number that is as high as all values."""
-    top = max(values, default=0.0)
-    if top < LEAST:
-        return [0.0, 1.0, 2.0]
+    # Two at least: half of one event is none.
+    top = max([*values, 2.0])
     size = 10.0 ** math.floor(math.log10(top))
     whole = next(step * size for step in (1, 2, 4, 6, 8, 10, 20) if step * size >= top)
-    # Half of one event is none.
-    whole = max(whole, 2.0)
     return [0.0, whole / 2, whole]
 
 

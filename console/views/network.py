@@ -58,6 +58,7 @@ def charts_context(view: NetworkView) -> dict[str, Any]:
     return {
         "minutes": minutes,
         "has_reports": any(minute.reports for minute in minutes),
+        "is_beginning": view.pulse.hour.reports > 0,
         "columns": tuple(name for name in MEASURES if view.is_whole or name != "quarantined"),
         "is_whole_network": view.is_whole,
     }

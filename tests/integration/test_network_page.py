@@ -9,8 +9,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from console.live.render import network_fragment_html
 from console.models import Role
+from console.network_view import NetworkView
+from console.views.network import NETWORK_FRAGMENTS
 from ledger.models import Alarm, AlarmEvent, FiscalDay, PumpState, Site, TankState
+from ledger.selectors.ingest import ingest_pulse
 from tests.factories import (
     make_day,
     make_forecourt,
@@ -136,6 +140,17 @@ def test_the_ingest_without_a_worker(staff: Client) -> None:
     assert "No worker has reported yet." in text
     assert "No worker has reported in the last hour" in text
     assert "none received yet" in text
+
+
+def test_the_charts_begin_with_a_whole_minute() -> None:
+    now = timezone.now().replace(second=30)
+    make_pulse("east", now - datetime.timedelta(seconds=9), received=5)
+    view = NetworkView(None)
+    for passed, begins in ((0, True), (1, False)):
+        view.pulse = ingest_pulse(now=now + datetime.timedelta(minutes=passed))
+        html = network_fragment_html(NETWORK_FRAGMENTS["network_charts"], view)
+        assert ("The charts begin with the first whole minute." in html) is begins
+        assert ("<figure" in html) is not begins
 
 
 def test_the_ingest_s_workers_and_charts(staff: Client) -> None:

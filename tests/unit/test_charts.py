@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from console import charts
@@ -73,6 +73,8 @@ def test_plots_stay_inside(series: list[list[charts.Value]], ladder: tuple[float
 
 
 @given(st.floats(min_value=0, max_value=1e12))
+@example(5e-324)
+@example(999.9999999999999)
 def test_a_plot_s_axis_is_as_high_as_its_values(value: float) -> None:
     low, half, high = (tick.value for tick in charts.plot([[value]], width=9, height=9).ticks)
     assert low == 0
