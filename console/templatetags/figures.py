@@ -172,19 +172,6 @@ def hours(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("components/hour_chart.html")
-def hour_chart(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
-    """`{% hour_chart summary.hours label %}`: the hours of a day, large, with their labels."""
-    return {
-        "bars": charts.bars(values, width=CHART_WIDTH, height=CHART_HEIGHT, gap=6, least=2),
-        "hours": range(0, len(values), HOURS_A_LABEL),
-        "top": max((value for value in values if value is not None), default=0),
-        "width": CHART_WIDTH,
-        "height": CHART_HEIGHT,
-        "label": label,
-    }
-
-
 @register.filter
 def measure(span: PulseSpan, column: str) -> str:
     """`{{ minute|measure:"latency_ms_p99" }}`: a figure with its unit; a dash if unknown."""
