@@ -2,7 +2,9 @@
 
 Two workers of one name would share one MQTT session and throw each other out of it for ever. So
 the name is held as an advisory lock of PostgreSQL for as long as a connection lives; a worker that
-is killed loses it at once, and the one that stood by goes on with its session. The same
+is killed loses it at once, and the one that stood by goes on with its session. A worker whose
+machine or line dies says no goodbye, so the lock also ends when its connection was silent for some
+time: else it would keep itself out when it comes back. By then the worker has given up. The same
 connection hears that sites changed.
 """
 
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from ingest.database import connection_parameters
+from ingest.cancellation import heed_cancellation
+from ingest.database import WatchedConnection, connection_parameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,6 +32,11 @@ logger = logging.getLogger(__name__)
 _LOCK_CLASS = 0x46_43_49_4E
 TRY_EVERY_S = 0.5
 ALIVE_EVERY_S = 5.0
+#: How long the server may take to confirm that we are alive.
+CONFIRM_TIMEOUT_S = 10.0
+#: When the server takes the name away from a connection that is silent. Longer than the two above
+#: together, so that a worker knows before another one may take over.
+SILENCE_MS = 30_000
 
 
 class LeaseLost(Exception):
@@ -45,10 +53,12 @@ class Lease:
         """Call back whenever sites changed, until the connection is lost: then LeaseLost."""
         try:
             while True:
+                heed_cancellation()
                 async for _ in self._connection.notifies(timeout=ALIVE_EVERY_S, stop_after=1):
                     await on_sites_changed()
                 await self._connection.execute("SELECT 1")
         except psycopg.Error as error:
+            heed_cancellation()
             raise LeaseLost(f"the database connection is gone: {error}") from error
 
 
@@ -56,9 +66,12 @@ class Lease:
 async def held_lease(name: str) -> AsyncIterator[Lease]:
     """Wait until the name is free, and hold it. psycopg errors pass through."""
     key = zlib.crc32(name.encode()) - 2**31
-    connection = await psycopg.AsyncConnection.connect(
-        **connection_parameters(application_name=f"ingest {name} lease")
+    connection = await WatchedConnection.connect(
+        **connection_parameters(
+            application_name=f"ingest {name} lease", idle_session_timeout=SILENCE_MS
+        )
     )
+    connection.answer_timeout_s = CONFIRM_TIMEOUT_S
     async with connection:
         standing_by = False
         while not await _try_lock(connection, key):

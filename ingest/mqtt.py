@@ -31,7 +31,9 @@ INBOX_MESSAGES_MAX = 10_000
 INBOX_BYTES_MAX = 16 * 1024 * 1024
 #: One read of the socket. Larger reads cost memory and delay the first message of each.
 READ_BYTES = 256 * 1024
-KEEPALIVE_S = 60
+#: A broker that fell silent is noticed after one to two of these. It costs a packet of two bytes
+#: on an idle line.
+KEEPALIVE_S = 10
 CONNECT_TIMEOUT_S = 10
 #: A frame longer than this is taken for a broken stream: far above any payload the contract allows.
 FRAME_BYTES_MAX = 64 * 1024 * 1024

@@ -24,6 +24,7 @@ import aiomqtt
 
 from ingest import mqtt
 from ingest.batch import Batch
+from ingest.cancellation import cancel, heed_cancellation
 from ingest.contract import SUBSCRIPTION
 from ingest.database import PASSING_ERRORS, make_pool
 from ingest.intake import Intake
@@ -51,8 +52,8 @@ PULSE_S = 1.0
 ANNOUNCED_SITES_MAX = 500
 MONTHS_AHEAD = 3
 HOUSEKEEPING_S = 3600.0
-#: How long a stop waits for a database that is away.
-STOP_GRACE_S = 10.0
+#: How long a stop waits for what is at hand, when database or broker do not answer.
+STOP_GRACE_S = 5.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 
@@ -99,6 +100,8 @@ class Worker:
         self._on_pulse = on_pulse
         self._stopping = asyncio.Event()
         self._is_working = False
+        #: Whether messages may be left that this worker would have stored.
+        self.left_something = False
 
     def stop(self) -> None:
         """Finish the batch at hand, acknowledge it, and leave."""
@@ -107,15 +110,19 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped, through losses of database and broker.
 
-        An error that does not pass by itself (a missing table, a bug) ends the worker.
+        An error that does not pass by itself (a missing table, a bug) ends the worker. After a
+        stop `left_something` tells whether the database or the broker was away, so that messages
+        wait at the broker.
         """
         backoff = Backoff()
         while not self._stopping.is_set():
             try:
                 await self._run_session_or_stop(backoff)
             except* _PASSING as errors:
-                logger.warning("database: %s; trying again", _first(errors))
-                await self._pause(backoff)
+                self.left_something = True
+                if not self._stopping.is_set():
+                    logger.warning("database: %s; trying again", _first(errors))
+                    await self._pause(backoff)
 
     async def _run_session_or_stop(self, backoff: Backoff) -> None:
         """Run a session; a stop ends it by itself, or cancels it while it still waits to begin."""
@@ -123,13 +130,14 @@ class Worker:
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((session, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and not self._is_working:
-                await _cancel(session)
-            else:
+            if self._is_working:
+                await asyncio.wait((session,), timeout=STOP_GRACE_S)
+                self.left_something |= not session.done()
+            if session.done():
                 await session
         finally:
             stopped.cancel()
-            await _cancel(session)
+            await cancel(session)
 
     async def _pause(self, backoff: Backoff) -> None:
         await _first_of(backoff.wait(), self._stopping.wait())
@@ -141,11 +149,13 @@ class Worker:
             session = _Session(self.options, pool, self._stopping, self._on_pulse)
             await session.prepare()
             backoff.reset()
+            self.left_something = False
             self._is_working = True
             try:
                 async with asyncio.TaskGroup() as tasks:
                     watch = tasks.create_task(lease.watch(session.reload_sites))
                     await session.work()
+                    self.left_something = session.is_cut_off
                     watch.cancel()
             finally:
                 self._is_working = False
@@ -172,6 +182,8 @@ class _Session:
         self.changed_sites: set[int] = set()
         self.known_months: set[tuple[int, int]] = set()
         self.link: mqtt.Link | None = None
+        #: Whether the broker is away, or was to the end.
+        self.is_cut_off = True
         # The hand-over between receiving and committing.
         self.batch = Batch()
         self.filled = asyncio.Event()
@@ -219,8 +231,11 @@ class _Session:
                 ) as link:
                     logger.info("connected to the broker as %r", self.options.name)
                     backoff.reset()
+                    self.is_cut_off = False
                     await self._work_on(link)
             except aiomqtt.MqttError as error:
+                heed_cancellation()
+                self.is_cut_off = True
                 if self.stopping.is_set():
                     return
                 logger.warning("broker: %s; trying again", error)
@@ -240,19 +255,18 @@ class _Session:
             await asyncio.wait(
                 (receiving, committing, stopped), return_when=asyncio.FIRST_COMPLETED
             )
-        finally:
-            self.link = None
-            stopped.cancel()
-            await _cancel(receiving)
             if self.stopping.is_set() and not committing.done():
                 # Finish the batch at hand and the one behind it, then leave.
+                await cancel(receiving)
                 self.is_last_batch = True
                 self.filled.set()
-                await asyncio.wait((committing,), timeout=STOP_GRACE_S)
-                if not committing.done():
-                    logger.warning("the database is away: the broker keeps what is not stored")
-            await _cancel(committing)
+                await asyncio.wait((committing,))
+        finally:
+            self.link = None
             link.is_open = False
+            stopped.cancel()
+            await cancel(receiving)
+            await cancel(committing)
         for task in (committing, receiving):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -277,6 +291,7 @@ class _Session:
     async def _commit_for_ever(self, link: mqtt.Link) -> None:
         """Take the filled batch, store it, acknowledge it; again and again."""
         while True:
+            heed_cancellation()
             await self.filled.wait()
             if not self.batch.is_full and not self.is_last_batch:
                 await asyncio.sleep(LINGER_S)
@@ -298,6 +313,7 @@ class _Session:
                 outcome = await self._store(batch)
                 break
             except _PASSING as error:
+                heed_cancellation()
                 logger.warning("database: %s; the batch is kept and tried again", error)
                 await backoff.wait()
         if outcome is not None:
@@ -331,6 +347,7 @@ class _Session:
 
     async def _tick(self) -> None:
         while True:
+            heed_cancellation()
             await asyncio.sleep(TICK_S)
             try:
                 await self._write_live()
@@ -375,6 +392,7 @@ class _Session:
     async def _pulse(self) -> None:
         due = time.monotonic()
         while True:
+            heed_cancellation()
             due += PULSE_S
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             try:
@@ -400,6 +418,7 @@ class _Session:
 
     async def _housekeeping(self) -> None:
         while True:
+            heed_cancellation()
             await asyncio.sleep(HOUSEKEEPING_S)
             try:
                 async with self.pool.connection() as connection:
@@ -410,12 +429,6 @@ class _Session:
     async def _keep_house(self, connection: AsyncConnection[Any]) -> None:
         await connection.execute("SELECT entry_partitions_ahead(%s)", [MONTHS_AHEAD])
         await prune_pulses(connection)
-
-
-async def _cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait for its end; its own error stays in it."""
-    task.cancel()
-    await asyncio.wait((task,))
 
 
 async def _first_of(*awaitables: Coroutine[Any, Any, Any]) -> None:

@@ -20,7 +20,7 @@ async def test_it_is_killed_ten_times_in_one_stream(rig: Rig) -> None:
             assert worker.kill() == -9
             worker = rig.start_worker()
     await rig.until_all_stored()
-    assert worker.stop() == 0
+    assert await rig.stop(worker) == 0
     rig.assert_ledger_is_what_was_published()
     await rig.assert_nothing_is_left_at_the_broker()
 
@@ -36,6 +36,6 @@ async def test_it_is_killed_while_it_holds_a_batch(rig: Rig) -> None:
         assert rig.workers[0].kill() == -9
         worker = rig.start_worker()
     await rig.until_all_stored()
-    assert worker.stop() == 0
+    assert await rig.stop(worker) == 0
     rig.assert_ledger_is_what_was_published()
     await rig.assert_nothing_is_left_at_the_broker()
