@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,7 +21,18 @@ POOL_CONNECTIONS_MAX = 3
 POOL_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_MS = 10_000
-STATEMENT_TIMEOUT_MS = 60_000
+STATEMENT_TIMEOUT_MS = 30_000
+#: A server that lives has answered by then, be it that the statement took too long.
+ANSWER_TIMEOUT_S = 35.0
+#: How long a server may take over a request to cancel a statement.
+CANCEL_TIMEOUT_S = 1.0
+#: The server gives up a transaction that says nothing for so long, and what it holds locked: the
+#: worker never pauses within one, so its line is dead.
+TRANSACTION_SILENCE_MS = 20_000
+#: What tells either side's operating system that the other is gone: a probe after so many idle
+#: seconds, repeated at an interval, and data that nobody confirms.
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 3
+UNCONFIRMED_MS = 20_000
 
 #: Errors that pass: the database is away, slow, full, locked or changing roles.
 PASSING_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
@@ -28,20 +40,63 @@ PASSING_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.Inte
 DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 
-def connection_parameters(*, application_name: str) -> dict[str, Any]:
-    """Return psycopg's parameters for Django's default database."""
+class WatchedConnection(psycopg.AsyncConnection[Any]):
+    """A connection that does not wait for ever for a server that fell silent.
+
+    No error ever comes on a half-open line, and a server that hangs still confirms what it is
+    sent; only the missing answer tells. Every exchange with the server goes through `wait`.
+    """
+
+    #: How long an answer may take before it is an OperationalError.
+    answer_timeout_s = ANSWER_TIMEOUT_S
+
+    async def wait(self, *args: Any, **options: Any) -> Any:
+        """Wait for an answer. After the time limit psycopg cancels the statement, or closes."""
+        try:
+            async with asyncio.timeout(self.answer_timeout_s):
+                return await super().wait(*args, **options)
+        except TimeoutError:
+            raise psycopg.OperationalError(
+                f"no answer from the server within {self.answer_timeout_s:g} s"
+            ) from None
+
+    async def cancel_safe(self, *, timeout: float = CANCEL_TIMEOUT_S) -> None:  # noqa: ASYNC109
+        """Ask the server to cancel; if it cannot be asked, close, since nothing can be awaited."""
+        try:
+            await super().cancel_safe(timeout=min(timeout, CANCEL_TIMEOUT_S))
+        except psycopg.Error:
+            self.pgconn.finish()
+            raise
+
+
+def connection_parameters(*, application_name: str, **settings: int) -> dict[str, Any]:
+    """Return psycopg's parameters for Django's default database.
+
+    `settings` are of the server, for this connection alone.
+    """
     parameters = connections["default"].get_connection_params()
     for name in ("cursor_factory", "context", "pool", "prepare_threshold", "row_factory"):
         parameters.pop(name, None)
+    settings = {
+        "lock_timeout": LOCK_TIMEOUT_MS,
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": TRANSACTION_SILENCE_MS,
+        "tcp_keepalives_idle": KEEPALIVE_IDLE_S,
+        "tcp_keepalives_interval": KEEPALIVE_INTERVAL_S,
+        "tcp_keepalives_count": KEEPALIVE_COUNT,
+        **settings,
+    }
     return {
+        "keepalives_idle": KEEPALIVE_IDLE_S,
+        "keepalives_interval": KEEPALIVE_INTERVAL_S,
+        "keepalives_count": KEEPALIVE_COUNT,
+        "tcp_user_timeout": UNCONFIRMED_MS,
         **parameters,
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,
         "autocommit": True,
-        "options": (
-            f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS} "
-            "-c timezone=UTC"
-        ),
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items())
+        + " -c timezone=UTC",
     }
 
 
@@ -52,6 +107,7 @@ async def _prepare(connection: AsyncConnection[Any]) -> None:
 def make_pool(*, application_name: str) -> AsyncConnectionPool[AsyncConnection[Any]]:
     """Return a closed pool; its connections are ready for `ingest.store`."""
     return AsyncConnectionPool(
+        connection_class=WatchedConnection,
         kwargs=connection_parameters(application_name=application_name),
         min_size=1,
         max_size=POOL_CONNECTIONS_MAX,

@@ -2,7 +2,9 @@
 
 Two workers of one name would share one MQTT session and throw each other out of it for ever. So
 the name is held as an advisory lock of PostgreSQL for as long as a connection lives; a worker that
-is killed loses it at once, and the one that stood by goes on with its session. The same
+is killed loses it at once, and the one that stood by goes on with its session. A worker whose
+machine or line dies says no goodbye, so the lock also ends when its connection was silent for some
+time: else it would keep itself out when it comes back. By then the worker has given up. The same
 connection hears that sites changed and that commands wait.
 """
 
@@ -18,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from ingest.database import connection_parameters
+from ingest.cancellation import heed_cancellation
+from ingest.database import WatchedConnection, connection_parameters
 from ingest.sql import load
 
 if TYPE_CHECKING:
@@ -38,6 +41,11 @@ TRY_EVERY_S = 0.5
 #: How often a worker that stands by says so.
 STANDBY_REPORT_EVERY_S = 2.0
 ALIVE_EVERY_S = 5.0
+#: How long the server may take to confirm that we are alive.
+CONFIRM_TIMEOUT_S = 10.0
+#: When the server takes the name away from a connection that is silent. Longer than the two above
+#: together, so that a worker knows before another one may take over.
+SILENCE_MS = 30_000
 
 
 class LeaseLost(Exception):
@@ -59,6 +67,7 @@ class Lease:
         """Call back whenever sites changed or commands wait; LeaseLost with the connection."""
         try:
             while True:
+                heed_cancellation()
                 async for rung in self._connection.notifies(timeout=ALIVE_EVERY_S, stop_after=1):
                     if rung.channel == COMMANDS_CHANNEL:
                         on_commands()
@@ -66,6 +75,7 @@ class Lease:
                         await on_sites_changed()
                 await self._connection.execute("SELECT 1")
         except psycopg.Error as error:
+            heed_cancellation()
             raise LeaseLost(f"the database connection is gone: {error}") from error
 
 
@@ -78,9 +88,12 @@ async def held_lease(
     While another worker has it, the database is told that this one stands by.
     """
     key = zlib.crc32(name.encode()) - 2**31
-    connection = await psycopg.AsyncConnection.connect(
-        **connection_parameters(application_name=f"ingest {name} lease")
+    connection = await WatchedConnection.connect(
+        **connection_parameters(
+            application_name=f"ingest {name} lease", idle_session_timeout=SILENCE_MS
+        )
     )
+    connection.answer_timeout_s = CONFIRM_TIMEOUT_S
     async with connection:
         reported_at = -math.inf
         while not await _try_lock(connection, key):

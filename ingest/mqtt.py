@@ -31,7 +31,9 @@ INBOX_MESSAGES_MAX = 10_000
 INBOX_BYTES_MAX = 16 * 1024 * 1024
 #: One read of the socket. Larger reads cost memory and delay the first message of each.
 READ_BYTES = 256 * 1024
-KEEPALIVE_S = 60
+#: A broker that fell silent is noticed after one to two of these. It costs a packet of two bytes
+#: on an idle line.
+KEEPALIVE_S = 10
 CONNECT_TIMEOUT_S = 10
 #: Of a longer frame only so much is kept: far above any payload the contract allows, far below
 #: what MQTT does (256 MiB).

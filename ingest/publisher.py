@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 import aiomqtt
 
+from ingest.cancellation import heed_cancellation
 from ingest.mqtt import opened
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Publisher:
                     pause_seconds = RECONNECT_SECONDS_FIRST
                     await self._use(client)
             except aiomqtt.MqttError as error:
-                _heed_cancellation()
+                heed_cancellation()
                 self._say_lost(error)
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, RECONNECT_SECONDS_MAX)
@@ -121,7 +122,7 @@ class Publisher:
                 await client.publish(
                     publication.topic, publication.payload, qos=0, retain=publication.retain
                 )
-            _heed_cancellation()
+            heed_cancellation()
 
     def cut(self) -> None:
         """Lose the connection as a failing line does, and stay away until `restore`.
@@ -171,7 +172,7 @@ class Publisher:
         """Serve one connection until it is lost."""
         if self._subscriptions:
             await client.subscribe([(topic, 1) for topic in self._subscriptions])
-        _heed_cancellation()
+        heed_cancellation()
         self._client = client
         self._lost = lost = asyncio.get_running_loop().create_future()
         self._connected.set()
@@ -207,14 +208,3 @@ class Publisher:
             return False
         sending.result()  # any other error is a fault of ours and must show
         return True
-
-
-def _heed_cancellation() -> None:
-    """Raise CancelledError if this task was cancelled and aiomqtt has hidden it.
-
-    It waits with `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that arrives
-    with the result; and an error as it parts from the broker takes a cancellation's place.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -25,6 +25,7 @@ import aiomqtt
 
 from ingest import mqtt
 from ingest.batch import Batch
+from ingest.cancellation import cancel, heed_cancellation
 from ingest.contract import SUBSCRIPTION
 from ingest.database import PASSING_ERRORS, make_pool
 from ingest.intake import Intake
@@ -58,8 +59,8 @@ PULSE_S = 1.0
 ANNOUNCED_SITES_MAX = 500
 MONTHS_AHEAD = 3
 HOUSEKEEPING_S = 3600.0
-#: How long a stop waits for a database that is away.
-STOP_GRACE_S = 10.0
+#: How long a stop waits for what is at hand, when database or broker do not answer.
+STOP_GRACE_S = 5.0
 #: A worker that commits one batch for longer than this stands still, and says so.
 STANDING_STILL_S = 5.0
 BACKOFF_FIRST_S = 0.1
@@ -114,6 +115,8 @@ class Worker:
         self._on_pulse = on_pulse
         self._stopping = asyncio.Event()
         self._is_working = False
+        #: Whether messages may be left that this worker would have stored.
+        self.left_something = False
 
     def stop(self) -> None:
         """Finish the batch at hand, acknowledge it, and leave."""
@@ -122,15 +125,19 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped, through losses of database and broker.
 
-        An error that does not pass by itself (a missing table, a bug) ends the worker.
+        An error that does not pass by itself (a missing table, a bug) ends the worker. After a
+        stop `left_something` tells whether the database or the broker was away, so that messages
+        wait at the broker.
         """
         backoff = Backoff()
         while not self._stopping.is_set():
             try:
                 await self._run_session_or_stop(backoff)
             except* _PASSING as errors:
-                logger.warning("database: %s; trying again", _first(errors))
-                await self._pause(backoff)
+                self.left_something = True
+                if not self._stopping.is_set():
+                    logger.warning("database: %s; trying again", _first(errors))
+                    await self._pause(backoff)
 
     async def _run_session_or_stop(self, backoff: Backoff) -> None:
         """Run a session; a stop ends it by itself, or cancels it while it still waits to begin."""
@@ -138,13 +145,14 @@ class Worker:
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((session, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and not self._is_working:
-                await _cancel(session)
-            else:
+            if self._is_working:
+                await asyncio.wait((session,), timeout=STOP_GRACE_S)
+                self.left_something |= not session.done()
+            if session.done():
                 await session
         finally:
             stopped.cancel()
-            await _cancel(session)
+            await cancel(session)
 
     async def _pause(self, backoff: Backoff) -> None:
         await _first_of(backoff.wait(), self._stopping.wait())
@@ -161,6 +169,7 @@ class Worker:
             )
             await session.prepare()
             backoff.reset()
+            self.left_something = False
             self._is_working = self.tally.holds_name = True
             self.tally.stands_by = False
             try:
@@ -171,6 +180,7 @@ class Worker:
                         )
                     )
                     await session.work()
+                    self.left_something = session.is_cut_off
                     watch.cancel()
             finally:
                 self._is_working = self.tally.holds_name = False
@@ -207,6 +217,8 @@ class _Session:
         self.changed_sites: set[int] = set()
         self.known_months: set[tuple[int, int]] = set()
         self.link: mqtt.Link | None = None
+        #: Whether the broker is away, or was to the end.
+        self.is_cut_off = True
         # The hand-over between receiving and committing.
         self.batch = Batch()
         self.filled = asyncio.Event()
@@ -262,8 +274,11 @@ class _Session:
                     logger.info("connected to the broker as %r", self.options.name)
                     self.tally.counts["broker_connections"] += 1
                     backoff.reset()
+                    self.is_cut_off = False
                     await self._work_on(link)
             except aiomqtt.MqttError as error:
+                heed_cancellation()
+                self.is_cut_off = True
                 if self.stopping.is_set():
                     return
                 logger.warning("broker: %s; trying again", error)
@@ -285,21 +300,20 @@ class _Session:
             await asyncio.wait(
                 (receiving, committing, sending, stopped), return_when=asyncio.FIRST_COMPLETED
             )
-        finally:
-            self.link = None
-            self.tally.is_connected = False
-            stopped.cancel()
-            await _cancel(receiving)
-            await _cancel(sending)
             if self.stopping.is_set() and not committing.done():
                 # Finish the batch at hand and the one behind it, then leave.
+                await cancel(receiving)
                 self.is_last_batch = True
                 self.filled.set()
-                await asyncio.wait((committing,), timeout=STOP_GRACE_S)
-                if not committing.done():
-                    logger.warning("the database is away: the broker keeps what is not stored")
-            await _cancel(committing)
+                await asyncio.wait((committing,))
+        finally:
+            self.link = None
             link.is_open = False
+            self.tally.is_connected = False
+            stopped.cancel()
+            await cancel(receiving)
+            await cancel(sending)
+            await cancel(committing)
         for task in (committing, receiving, sending):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -323,6 +337,7 @@ class _Session:
     async def _commit_for_ever(self, link: mqtt.Link) -> None:
         """Take the filled batch, store it, acknowledge it; again and again."""
         while True:
+            heed_cancellation()
             await self.filled.wait()
             if not self.batch.is_full and not self.is_last_batch:
                 await asyncio.sleep(LINGER_S)
@@ -348,6 +363,7 @@ class _Session:
                 outcome = await self._store(batch)
                 break
             except _PASSING as error:
+                heed_cancellation()
                 logger.warning("database: %s; the batch is kept and tried again", error)
                 self.meter.commit_retries += 1
                 await backoff.wait()
@@ -382,6 +398,7 @@ class _Session:
 
     async def _tick(self) -> None:
         while True:
+            heed_cancellation()
             await asyncio.sleep(TICK_S)
             try:
                 await self._write_live()
@@ -391,6 +408,9 @@ class _Session:
     async def _write_live(self) -> None:
         """Write the live states of a round, ring for all that changed, acknowledge."""
         live = self.live.next_round()
+        # The numbers mean something to the connection they came on, which may be another one by
+        # the time that the round is written.
+        link = self.link
         packet_ids, self.live_packet_ids = self.live_packet_ids, []
         changed, self.changed_sites = self.changed_sites | live.sites, set()
         self.meter.live += self.live.messages
@@ -409,10 +429,11 @@ class _Session:
         except _PASSING:
             self.live.put_back(live)
             self.changed_sites |= changed
-            self.live_packet_ids = packet_ids + self.live_packet_ids
+            if self.link is link:
+                self.live_packet_ids = packet_ids + self.live_packet_ids
             raise
-        if self.link is not None:
-            self.link.acknowledge(packet_ids)
+        if link is not None:
+            link.acknowledge(packet_ids)
 
     async def _announce(self, announcement: str) -> None:
         """Ring the doorbell of the web processes; a lost ring heals with the next."""
@@ -422,6 +443,7 @@ class _Session:
     async def _pulse(self) -> None:
         due = time.monotonic()
         while True:
+            heed_cancellation()
             due += PULSE_S
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             try:
@@ -464,6 +486,7 @@ class _Session:
 
     async def _housekeeping(self) -> None:
         while True:
+            heed_cancellation()
             await asyncio.sleep(HOUSEKEEPING_S)
             try:
                 async with self.pool.connection() as connection:
@@ -480,12 +503,6 @@ def _announcement(changed: set[int], *, pulse: bool = False) -> str:
     """Say which sites changed, and whether a pulse was stored."""
     sites = sorted(changed) if len(changed) <= ANNOUNCED_SITES_MAX else None
     return json.dumps({"sites": sites} | ({"pulse": True} if pulse else {}))
-
-
-async def _cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait for its end; its own error stays in it."""
-    task.cancel()
-    await asyncio.wait((task,))
 
 
 async def _first_of(*awaitables: Coroutine[Any, Any, Any]) -> None:

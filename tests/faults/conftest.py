@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -23,7 +24,6 @@ from tests.faults.ledger import assert_ledger_is
 from tests.faults.servers import Postgres
 from tests.faults.traffic import SITES, TIMEZONES, Controllers, publications
 from tests.mosquitto import Mosquitto
-from tests.settings import TEST_VAR_DIR
 from tests.worker_process import WorkerProcess
 
 #: How often progress is looked at. A worker announces it four times a second, which is too coarse
@@ -31,7 +31,12 @@ from tests.worker_process import WorkerProcess
 LOOK_EVERY_S = 0.005
 #: A test that gets nowhere for so long fails with what the workers said.
 GIVE_UP_AFTER_S = 90
-_ENTRIES = "SELECT coalesce(sum(entry_count), 0) FROM fiscal_day"
+#: What is published last, to see that all before it is done with.
+LAST_ENTRIES = 10
+_ENTRIES = (
+    "SELECT coalesce(sum(entry_count), 0) FROM fiscal_day JOIN site ON site.id = site_id "
+    "WHERE code IN ({sites})"
+)
 
 
 @dataclass
@@ -49,6 +54,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.controllers = Controllers(self.sites)
+        self._entries = _ENTRIES.format(sites=", ".join(f"'{site}'" for site in self.sites))
 
     # --- workers --------------------------------------------------------------------------------
 
@@ -66,6 +72,15 @@ class Rig:
         )
         self.workers.append(worker)
         return worker
+
+    async def stop(self, worker: WorkerProcess, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask a worker to stop, and return its exit code."""
+        return await asyncio.to_thread(worker.stop, number)
+
+    def end_workers(self) -> None:
+        """Leave no worker running."""
+        for worker in self.workers:
+            worker.end()
 
     async def keep_session(self, name: str = "", subscription: str = SUBSCRIPTION) -> None:
         """Let the broker keep from now on what comes for a worker, as if it had been there."""
@@ -147,19 +162,11 @@ class Rig:
 
     async def until_stored(self, count: int) -> None:
         """Return as soon as the ledger holds so many entries, or more."""
-        await self._until(_ENTRIES, lambda value: value >= count, f"should be {count} or more")
+        await self._until(self._entries, lambda value: value >= count, f"should be {count} or more")
 
     async def until_all_stored(self) -> None:
         """Return once the ledger holds as many entries as were published."""
-        await self.until(self._entries_of_ours, len(self.published))
-
-    @property
-    def _entries_of_ours(self) -> str:
-        codes = ", ".join(f"'{site}'" for site in self.sites)
-        return (
-            "SELECT coalesce(sum(entry_count), 0) FROM fiscal_day JOIN site ON site.id = site_id "
-            f"WHERE code IN ({codes})"
-        )
+        await self.until(self._entries, len(self.published))
 
     async def _until(self, question: str, is_reached: Callable[[Any], bool], wanted: str) -> None:
         value: Any = None
@@ -184,7 +191,7 @@ class Rig:
 
     def stored(self) -> int:
         """How many entries the ledger holds."""
-        return int(self.value(_ENTRIES))
+        return int(self.value(self._entries))
 
     def value(self, question: str) -> Any:
         """Return the one value that a query gives."""
@@ -192,10 +199,21 @@ class Rig:
             row = connection.execute(question).fetchone()  # type: ignore[call-overload]
         return row and row[0]
 
-    def assert_ledger_is_what_was_published(self) -> None:
+    async def finish(self, worker: WorkerProcess) -> None:
+        """Nothing was lost, nothing doubled, and everything acknowledged; the worker still works.
+
+        New entries come behind all that the broker sends again, so that is done with, too.
+        """
+        await self.publish(LAST_ENTRIES)
+        await self.until_all_stored()
+        assert await self.stop(worker) == 0, self.logs
+        self.assert_ledger_is_what_was_published()
+        await self.assert_nothing_is_left_at_the_broker()
+
+    def assert_ledger_is_what_was_published(self, *, with_flags: bool = True) -> None:
         """See `assert_ledger_is`."""
         with self.postgres.connect() as connection:
-            assert_ledger_is(connection, self.published)
+            assert_ledger_is(connection, self.published, self.sites, with_flags=with_flags)
 
     async def assert_nothing_is_left_at_the_broker(self) -> None:
         """With all workers gone: every message was acknowledged, so none comes again.
@@ -218,8 +236,9 @@ async def _settled(future: asyncio.Future[Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def _postgres() -> Iterator[Postgres]:
-    postgres = Postgres(TEST_VAR_DIR / "faults")
+def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    # Made anew for each run: a cluster that was broken on purpose is no place to begin.
+    postgres = Postgres(tmp_path_factory.mktemp("faults"))
     postgres.start()
     postgres.make_tables()
     yield postgres
@@ -236,12 +255,20 @@ def postgres(_postgres: Postgres) -> Postgres:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """A Mosquitto that persists, as in production."""
-    folder = tmp_path / "mosquitto"
+    with running_mosquitto(tmp_path / "mosquitto") as broker:
+        yield broker
+
+
+@contextlib.contextmanager
+def running_mosquitto(folder: Path) -> Iterator[Mosquitto]:
+    """Run a Mosquitto that persists in a folder of its own."""
     folder.mkdir()
     broker = Mosquitto(folder, is_persistent=True)
     broker.start()
-    yield broker
-    broker.stop()
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 @pytest.fixture
@@ -250,5 +277,4 @@ async def rig(postgres: Postgres, broker: Mosquitto, tmp_path: Path) -> AsyncIte
     rig = Rig(postgres, broker, tmp_path)
     await rig.keep_session()
     yield rig
-    for worker in rig.workers:
-        worker.end()
+    rig.end_workers()

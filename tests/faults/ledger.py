@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -16,7 +16,7 @@ SHOWN_MAX = 5
 
 _ENTRIES = f"""
     SELECT code, {", ".join(f"entry.{name}" for name in COLUMNS)}
-    FROM entry JOIN site ON site.id = entry.site_id
+    FROM entry JOIN site ON site.id = entry.site_id WHERE code = ANY (%s)
 """
 
 #: Each pair must give the same rows: what the worker added up, and the same from the entries.
@@ -61,24 +61,32 @@ _SUMS = {
 
 
 def assert_ledger_is(
-    connection: psycopg.Connection[Any], published: Iterable[tuple[str, dict[str, Any]]]
+    connection: psycopg.Connection[Any],
+    published: Iterable[tuple[str, dict[str, Any]]],
+    sites: Sequence[str],
+    *,
+    with_flags: bool = True,
 ) -> None:
-    """Hold every column of every entry against what was published, and every total against them.
+    """Hold all entries of some sites against what they published, and every total against entries.
 
-    Nothing may be lost, doubled, changed or invented; and nothing of it may be in quarantine.
+    Column by column: nothing may be lost, doubled, changed or invented; and nothing of it may be
+    in quarantine. No entry is flagged, unless the caller knows better.
     """
-    _assert_same(
-        "entry", Counter(_rows(connection, _ENTRIES)), Counter(row(*pair) for pair in published)
-    )
-    for table, (kept, recomputed) in _SUMS.items():
-        _assert_same(
-            table, Counter(_rows(connection, kept)), Counter(_rows(connection, recomputed))
-        )
-    assert _rows(connection, "SELECT topic, reason, detail FROM quarantine") == []
+    # One snapshot, so that entries and totals are of the same moment whoever is still writing.
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with connection.transaction():
+        entries = _ENTRIES if with_flags else _ENTRIES.replace("entry.flags", "0")
+        held = _rows(connection, entries, [list(sites)])
+        _assert_same("entry", held, Counter(row(*pair) for pair in published))
+        for table, (kept, recomputed) in _SUMS.items():
+            _assert_same(table, _rows(connection, kept), _rows(connection, recomputed))
+        assert not _rows(connection, "SELECT topic, reason, detail FROM quarantine")
 
 
-def _rows(connection: psycopg.Connection[Any], question: str) -> list[Row]:
-    return connection.execute(question).fetchall()  # type: ignore[call-overload]
+def _rows(
+    connection: psycopg.Connection[Any], question: str, parameters: list[Any] | None = None
+) -> Counter[Row]:
+    return Counter(connection.execute(question, parameters))  # type: ignore[call-overload]
 
 
 def _assert_same(table: str, held: Counter[Row], expected: Counter[Row]) -> None:

@@ -21,9 +21,7 @@ async def test_the_second_of_a_name_stands_by_and_takes_over(rig: Rig) -> None:
             assert worker.kill() == -9
         await rig.until_all_stored()
         worker = standby
-    assert worker.stop() == 0
-    rig.assert_ledger_is_what_was_published()
-    await rig.assert_nothing_is_left_at_the_broker()
+    await rig.finish(worker)
 
 
 async def test_two_of_a_group_store_the_same_days_at_once(rig: Rig) -> None:
@@ -40,7 +38,7 @@ async def test_two_of_a_group_store_the_same_days_at_once(rig: Rig) -> None:
         assert second.kill() == -9
         second = rig.start_worker("--group", GROUP, name=names[1])
     await rig.until_all_stored()
-    assert (first.stop(), second.stop()) == (0, 0)
+    assert [await rig.stop(worker) for worker in (first, second)] == [0, 0]
     rig.assert_ledger_is_what_was_published()
     assert (
         rig.value(

@@ -170,7 +170,7 @@ def _services(web_descriptor: int, *, sites: int, speed: float) -> Iterator[Serv
         arguments=["manage.py", "ingest"],
         after=broker,
         ready=lambda: _worker_listens(timezone.now()),
-        stop_seconds=10,
+        stop_seconds=20,
     )
     if broker and sites:
         yield Service(

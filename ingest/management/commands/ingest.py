@@ -39,7 +39,13 @@ def share_from(text: str) -> Share:
 
 
 class Command(BaseCommand):
-    """Run a worker until SIGINT or SIGTERM; it stores the batch at hand and leaves."""
+    """Run a worker until SIGINT or SIGTERM; it stores the batch at hand and leaves.
+
+    Ends with 0 when it was asked to, with 1 because of a fault; the last line says why.
+    """
+
+    #: The signal that asked for the end.
+    _asked_by = ""
 
     help = "Store what sites publish over MQTT in the ledger, until interrupted."
 
@@ -108,12 +114,24 @@ class Command(BaseCommand):
                 f"ingest {worker_options.name}: ended by {error!r}; "
                 "what was not stored was not acknowledged, the broker keeps it"
             ) from error
-        self.stderr.write(f"ingest {worker_options.name}: stopped as asked, nothing left undone")
+        self.stderr.write(
+            f"ingest {worker_options.name}: stopped as asked by {self._asked_by}, "
+            + (
+                "while the database or the broker was away; what was not stored was not "
+                "acknowledged, the broker keeps it"
+                if worker.left_something
+                else "nothing left undone"
+            )
+        )
 
     async def _run(self, worker: Worker) -> None:
+        def stop(number: signal.Signals) -> None:
+            self._asked_by = number.name
+            worker.stop()
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, worker.stop)
+            loop.add_signal_handler(number, stop, number)
         await worker.run()
 
     def _on_pulse(self) -> Callable[[dict[str, Any]], None] | None:
