@@ -99,6 +99,15 @@ def bars(
     return found
 
 
+def outline(columns: Sequence[Bar]) -> str:
+    """Return columns as one path: where a page has hundreds of small charts, one element each."""
+    return "".join(
+        f"M{bar.x:g} {bar.y:g}h{bar.width:g}v{bar.height:g}h-{bar.width:g}z"
+        for bar in columns
+        if bar.height
+    )
+
+
 def line(values: Sequence[Value], *, width: float, height: float, inset: float = 2) -> Line:
     """Return a line through the values from left to right, zero at the lower edge."""
     known = [float(value) for value in values if value is not None and math.isfinite(value)]

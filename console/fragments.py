@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger.models import FiscalDay, Site
+
+if TYPE_CHECKING:
+    from console.network_view import NetworkView
 
 #: The sites a network fragment speaks of: None stands for all of them.
 SiteIds = frozenset[int] | None
@@ -36,8 +39,12 @@ class DayFragment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFragment:
-    """A piece of the network page."""
+    """A piece of the network page.
+
+    One that `is_kept` has a hashable context and is rendered once for all who get the same.
+    """
 
     name: str
     template: str
-    context: Callable[[SiteIds], dict[str, Any]]
+    is_kept: bool = False
+    context: Callable[[NetworkView], dict[str, Any]]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from console.fragments import DayFragment, NetworkFragment, SiteFragment, SiteIds
+from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
+from console.network_view import NetworkView
 from ledger.models import FiscalDay, Site
 
 
@@ -46,12 +47,12 @@ def day_pieces(fragments: dict[str, DayFragment], day: FiscalDay) -> dict[str, P
     }
 
 
-def network_pieces(fragments: dict[str, NetworkFragment], site_ids: SiteIds) -> dict[str, Piece]:
+def network_pieces(fragments: dict[str, NetworkFragment], view: NetworkView) -> dict[str, Piece]:
     """Render all pieces of the network page by their names."""
     return {
         name: Piece(
             name=name,
-            html=mark_safe(network_fragment_html(fragment, site_ids)),  # noqa: S308
+            html=mark_safe(network_fragment_html(fragment, view)),  # noqa: S308
             poll_url=reverse("network_fragment", args=[name]),
         )
         for name, fragment in fragments.items()

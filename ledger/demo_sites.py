@@ -23,6 +23,9 @@ DEMO_SITES_DEFAULT = 8
 LOW_MARK_SHARE = Decimal("0.15")
 HIGH_MARK_SHARE = Decimal("0.95")
 
+#: How long after its fiscal day changed a site may take until it has closed it.
+CLOSING_MAX = datetime.timedelta(hours=2)
+
 SHOP = "SHOP"
 CAR_WASH = "WASH"
 
@@ -215,6 +218,7 @@ def _site(
 ) -> DemoSite:
     """Lay a site out: a tank for each fuel, every fuel at every point, two points a bay."""
     fuels = fuels or land.fuels
+    changes_at = datetime.time.fromisoformat(cut_over)
     tax_rate = Decimal(land.tax_rate)
     goods = ((SHOP, "Shop", land.shop), (CAR_WASH, "Car wash", land.wash))
     tank_of = {fuel.code: number for number, fuel in enumerate(fuels, start=1)}
@@ -230,6 +234,7 @@ def _site(
         longitude=Decimal(longitude),
         timezone=land.timezone,
         currency=land.currency,
+        cutoff=(datetime.datetime.combine(datetime.date.min, changes_at) + CLOSING_MAX).time(),
         products=tuple(
             ProductSpec(
                 code=fuel.code,
@@ -267,7 +272,7 @@ def _site(
     )
     return DemoSite(
         spec=spec,
-        cut_over=datetime.time.fromisoformat(cut_over),
+        cut_over=changes_at,
         visits_per_day=visits,
         hour_weights=hours,
         demand=tuple(

@@ -7,8 +7,12 @@ is the whole of it, so that what it does not name goes.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from decimal import Decimal
+
+#: Fiscal days change at night; in the morning the office wants to see that they did.
+CUTOFF_DEFAULT = datetime.time(7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,11 @@ class NozzleSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSpec:
-    """A site. With a `source_id` the site is known by that, else by its code."""
+    """A site. With a `source_id` the site is known by that, else by its code.
+
+    By `cutoff`, on its own clock, its fiscal day is to be closed on the day that follows; None
+    leaves that as it is, CUTOFF_DEFAULT for a new site.
+    """
 
     code: str
     name: str
@@ -68,6 +76,7 @@ class SiteSpec:
     longitude: Decimal | None = None
     source_id: str | None = None
     is_closed: bool = False
+    cutoff: datetime.time | None = None
     products: tuple[ProductSpec, ...] | None = None
     tanks: tuple[TankSpec, ...] | None = None
     fuelling_points: tuple[FuellingPointSpec, ...] | None = None

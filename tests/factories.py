@@ -21,6 +21,7 @@ from ledger.models import (
     Pulse,
     Quarantine,
     Site,
+    SiteStatus,
     Tank,
 )
 
@@ -107,6 +108,12 @@ def make_day(
         DayTotal.objects.create(**key, product="E10", kind=Kind.SALE, tax=Decimal(0), **sums)
         HourTotal.objects.create(**key, hour=12, **sums)
     return day
+
+
+def make_status(site: Site, *, seconds_ago: int = 5, online: bool = True) -> SiteStatus:
+    """Let a site be heard from."""
+    at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds_ago)
+    return SiteStatus.objects.create(site=site, online=online, at=at, since=at, last_heard_at=at)
 
 
 def make_quarantined(*, site: Site | None = None, **values: Any) -> Quarantine:

@@ -52,7 +52,9 @@ SITE_FRAGMENTS = {
     "tanks": SiteFragment(name="tanks", template="tanks.html", context=lambda site: {"site": site}),
 }
 NETWORK_FRAGMENTS = {
-    "sites": NetworkFragment(name="sites", template="sites.html", context=count_pumps)
+    "sites": NetworkFragment(
+        name="sites", template="sites.html", context=lambda view: count_pumps(view.site_ids)
+    )
 }
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Kind, Quarantine
+from ledger.selectors.attention import Topic
 from ledger.selectors.days import EntryFilter
 from ledger.selectors.sites import SiteState
 
 FUELLING_POINT_MAX = 32_767
+#: Asks for the sites that need attention for whatever reason.
+ANY_TOPIC = "any"
 
 
 class FilterForm(forms.Form):
@@ -24,13 +28,31 @@ class FilterForm(forms.Form):
         return self.cleaned_data
 
 
+class SiteOrder(TextChoices):
+    """The order in which the network page lists sites."""
+
+    URGENCY = "", _("Most urgent first")
+    CODE = "code", _("Code")
+    LITRES = "litres", _("Most litres first")
+
+
 class SiteFilterForm(FilterForm):
-    """Which sites the network page lists."""
+    """Which sites the network page lists, and in which order."""
 
     q = forms.CharField(label=_("Find a site"), required=False, max_length=80)
     state = forms.ChoiceField(
         label=_("State"), required=False, choices=[("", _("Any state")), *SiteState.choices]
     )
+    topic = forms.ChoiceField(
+        label=_("Attention"),
+        required=False,
+        choices=[
+            ("", _("With or without")),
+            (ANY_TOPIC, _("Anything amiss")),
+            *(choice for choice in Topic.choices if choice[0] != Topic.INGEST),
+        ],
+    )
+    sort = forms.ChoiceField(label=_("Order"), required=False, choices=SiteOrder.choices)
 
 
 class PeriodForm(FilterForm):

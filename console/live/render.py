@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache, partial
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from console.fragments import DayFragment, NetworkFragment, SiteFragment, SiteIds
+from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.topics import DayTopic, SiteTopic, Topic
+from console.network_view import NetworkView
 from ledger.models import FiscalDay, Site
 
 logger = logging.getLogger(__name__)
+
+#: So many pieces that change seldom are kept as they were rendered.
+KEPT_MAX = 16
 
 
 def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
@@ -27,9 +32,19 @@ def day_fragment_html(fragment: DayFragment, day: FiscalDay) -> str:
     return render_to_string(fragment.template, fragment.context(day)).strip()
 
 
-def network_fragment_html(fragment: NetworkFragment, site_ids: SiteIds) -> str:
+def network_fragment_html(fragment: NetworkFragment, view: NetworkView) -> str:
     """Render a piece of the network page in the language that is active."""
-    return render_to_string(fragment.template, fragment.context(site_ids)).strip()
+    context = fragment.context(view)
+    # While templates are edited nothing is kept of them.
+    if not fragment.is_kept or settings.DEBUG:
+        return render_to_string(fragment.template, context).strip()
+    return _kept(fragment.template, tuple(context.items()), translation.get_language())
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _kept(template: str, context: tuple[tuple[str, Hashable], ...], language: str | None) -> str:
+    """Render what looks the same with the same context. `language` is the one that is active."""
+    return render_to_string(template, dict(context)).strip()
 
 
 def topic_html(topic: Topic) -> dict[str, str]:
@@ -62,8 +77,9 @@ def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
             name: partial(day_fragment_html, fragment, day)
             for name, fragment in DAY_FRAGMENTS.items()
         }
+    view = NetworkView(topic.site_ids)
     return {
-        name: partial(network_fragment_html, fragment, topic.site_ids)
+        name: partial(network_fragment_html, fragment, view)
         for name, fragment in NETWORK_FRAGMENTS.items()
     }
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import QueryDict
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from console import charts, formatting
 from ledger.selectors.forecourt import TankView
@@ -15,8 +19,10 @@ from ledger.selectors.forecourt import TankView
 register = template.Library()
 
 VESSEL_HEIGHT = 120
+#: More drawings than there are.
+ICONS_MAX = 256
 #: What a page's address says about where in a list it is.
-PLACE_PARAMETERS = ("before", "after")
+PLACE_PARAMETERS = ("before", "after", "page")
 
 
 @register.simple_tag
@@ -30,10 +36,16 @@ def page_query(data: QueryDict, **place: int) -> str:
     return f"?{query.urlencode()}"
 
 
-@register.inclusion_tag("components/icon.html")
-def icon(name: str) -> dict[str, Any]:
+@register.simple_tag
+def icon(name: str) -> SafeString:
     """`{% icon "pump" %}`: a drawing from `components/icons.html`, always beside a word."""
-    return {"name": name}
+    # A page has hundreds of them, and all of a name are the same.
+    return _icon.__wrapped__(name) if settings.DEBUG else _icon(name)
+
+
+@lru_cache(maxsize=ICONS_MAX)
+def _icon(name: str) -> SafeString:
+    return render_to_string("components/icon.html", {"name": name})
 
 
 @register.inclusion_tag("components/quantity.html")

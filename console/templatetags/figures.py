@@ -45,6 +45,13 @@ MEASURES = {
 HOUR_HEIGHT = 100
 
 
+#: A mark for each hour, below the chart, also where nothing was sold.
+_HOURS_BASE = "".join(
+    f"M{bar.x:g} {HOURS_HEIGHT}h{bar.width:g}v1h-{bar.width:g}z"
+    for bar in charts.bars([1] * 24, width=HOURS_WIDTH, height=HOURS_HEIGHT)
+)
+
+
 @register.filter
 def number(value: formatting.Number | Missing, places: int = 0) -> str:
     """`{{ count|number }}`, `{{ volume|number:2 }}`."""
@@ -158,7 +165,8 @@ def sparkline(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
 def hours(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
     """`{% hours row.hours label %}`: a small column for each hour of the day."""
     return {
-        "bars": charts.bars(values, width=HOURS_WIDTH, height=HOURS_HEIGHT),
+        "outline": charts.outline(charts.bars(values, width=HOURS_WIDTH, height=HOURS_HEIGHT)),
+        "base": _HOURS_BASE,
         "width": HOURS_WIDTH,
         "height": HOURS_HEIGHT,
         "label": label,
@@ -210,7 +218,8 @@ def plot(minutes: Sequence[PulseSpan], columns: str, title: str, name: str) -> d
             }
             for place, column in enumerate(names)
         ],
-        "bars": (
+        "is_bars": kind == "count",
+        "outline": charts.outline(
             charts.bars(series[0], **size, gap=2, least=2, top=drawn.ticks[-1].value)
             if kind == "count"
             else []

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from console.access import site_for, visible_site_ids
 from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
+from console.network_view import NetworkView
 from console.views.day import DAY_FRAGMENTS, fiscal_day_for
 from console.views.network import NETWORK_FRAGMENTS
 from console.views.site import SITE_FRAGMENTS
@@ -48,8 +49,8 @@ def network_fragment(request: HttpRequest, name: str) -> HttpResponse:
     """Return a piece of the network page, or 204 when the browser has it as it is."""
     if name not in NETWORK_FRAGMENTS:
         raise Http404(_("There is no such part of the page."))
-    site_ids = visible_site_ids(request.user)
-    return _unless_known(request, network_fragment_html(NETWORK_FRAGMENTS[name], site_ids))
+    view = NetworkView(visible_site_ids(request.user))
+    return _unless_known(request, network_fragment_html(NETWORK_FRAGMENTS[name], view))
 
 
 @require_GET

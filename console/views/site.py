@@ -12,7 +12,7 @@ from console.access import may_operate, site_for
 from console.fragments import SiteFragment
 from console.pieces import site_pieces
 from ledger.models import Quarantine, Site
-from ledger.selectors.attention import attention_list
+from ledger.selectors.attention import attention, attention_list
 from ledger.selectors.days import day_summary, latest_entries, product_families, site_days
 from ledger.selectors.forecourt import alarms, bays, tanks
 from ledger.selectors.pace import day_by_hour, stock_forecasts
@@ -32,7 +32,9 @@ def status_context(site: Site) -> dict[str, Any]:
         "state": site_state(site),
         "status": getattr(site, "status", None),
         "attention": attention_list(
-            Site.objects.filter(id=site.id), quarantine=Quarantine.objects.filter(site=site)
+            attention(
+                Site.objects.filter(id=site.id), quarantine=Quarantine.objects.filter(site=site)
+            )
         ),
     }
 

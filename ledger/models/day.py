@@ -1,7 +1,9 @@
 """The fiscal day: what the site declared, what the ledger holds, and the running totals."""
 
 import datetime
+from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +46,16 @@ class FiscalDay(models.Model):
 
     class Meta:
         db_table = "fiscal_day"
+        # The key finds a site's days, not all sites' last weeks. A few pages, which updates of
+        # other columns do not touch.
+        indexes: ClassVar = [
+            BrinIndex(
+                fields=["fiscal_day"],
+                name="fiscal_day_recent",
+                pages_per_range=16,
+                autosummarize=True,
+            )
+        ]
         verbose_name = _("fiscal day")
         verbose_name_plural = _("fiscal days")
 
@@ -97,6 +109,15 @@ class DayTotal(models.Model):
 
     class Meta:
         db_table = "day_total"
+        # As that of fiscal_day: today's totals of all sites, whatever else there is.
+        indexes: ClassVar = [
+            BrinIndex(
+                fields=["fiscal_day"],
+                name="day_total_recent",
+                pages_per_range=16,
+                autosummarize=True,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.fiscal_day}/{self.product}/{self.kind}"

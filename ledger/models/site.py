@@ -1,5 +1,6 @@
 """Sites and what stands on their forecourts."""
 
+import datetime
 from zoneinfo import ZoneInfo
 
 from django.core.validators import RegexValidator
@@ -7,9 +8,17 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models.fields import TaxRateField, TotalVolumeField, UnitPriceField
+from ledger.specs import CUTOFF_DEFAULT
 
 #: What a site's code may look like; it is a level of every MQTT topic (the event contract).
 SITE_CODE_PATTERN = r"[A-Za-z0-9-]{1,32}"
+
+
+def cutoff_of(
+    fiscal_day: datetime.date, *, cutoff: datetime.time, zone: ZoneInfo
+) -> datetime.datetime:
+    """Return by when a fiscal day is to be closed: at the cut-off of the day that follows."""
+    return datetime.datetime.combine(fiscal_day + datetime.timedelta(days=1), cutoff, zone)
 
 
 class ProductFamily(models.TextChoices):
@@ -56,6 +65,10 @@ class Site(models.Model):
     is_closed = models.BooleanField(_("closed for trade"), default=False)
     stale_after_s = models.PositiveIntegerField(
         _("data counts as stale after (seconds)"), default=300
+    )
+    cutoff = models.TimeField(
+        _("cut-off: a fiscal day is to be closed by then on the following day"),
+        default=CUTOFF_DEFAULT,
     )
     created_at = models.DateTimeField(_("registered at"), auto_now_add=True)
 

@@ -351,14 +351,25 @@ class WaitingMessages:
 
 def quarantine_waiting(messages: QuerySet[Quarantine]) -> WaitingMessages:
     """Count what waits among these messages. One query."""
+    return waiting_by_site(messages)[0]
+
+
+def waiting_by_site(
+    messages: QuerySet[Quarantine],
+) -> tuple[WaitingMessages, dict[int, datetime.datetime]]:
+    """Count what waits among these messages, and say since when at each site. One query."""
     waiting = messages.filter(outcome=Quarantine.Outcome.WAITING).order_by()
-    counted = waiting.values_list("first_received_at", flat=True)[: WAITING_COUNT_MAX + 1]
-    received = list(counted)
-    return WaitingMessages(
-        count=min(len(received), WAITING_COUNT_MAX),
-        is_more=len(received) > WAITING_COUNT_MAX,
-        since=min(received, default=None),
+    rows = list(waiting.values_list("site_id", "first_received_at")[: WAITING_COUNT_MAX + 1])
+    since: dict[int, datetime.datetime] = {}
+    for site_id, at in rows:
+        if site_id is not None:
+            since[site_id] = min(at, since.get(site_id, at))
+    total = WaitingMessages(
+        count=min(len(rows), WAITING_COUNT_MAX),
+        is_more=len(rows) > WAITING_COUNT_MAX,
+        since=min((at for _site_id, at in rows), default=None),
     )
+    return total, since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

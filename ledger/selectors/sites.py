@@ -162,25 +162,28 @@ def current_days(
     sites: Sequence[Site], *, now: datetime.datetime | None = None
 ) -> dict[int, FiscalDay]:
     """Return each site's newest fiscal day by site id. Two queries, key lookups for each site."""
+    keys = _newest_days(Site.objects.filter(id__in=[site.id for site in sites]), now=now)
+    return {day.site_id: day for day in FiscalDay.objects.filter(pk__in=keys)}
+
+
+def _newest_days(
+    sites: QuerySet[Site], *, now: datetime.datetime | None
+) -> list[tuple[int, datetime.date]]:
+    """Return the keys of the sites' newest fiscal days. One query."""
     latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
     newest = (
         FiscalDay.objects.filter(site=OuterRef("id"), fiscal_day__lte=latest)
         .order_by("-fiscal_day")
         .values("fiscal_day")[:1]
     )
-    keys = (
-        Site.objects.filter(id__in=[site.id for site in sites])
-        .order_by()
-        .values_list("id", Subquery(newest))
-    )
-    days = FiscalDay.objects.filter(pk__in=[key for key in keys if key[1] is not None])
-    return {day.site_id: day for day in days}
+    keys = sites.order_by().values_list("id", Subquery(newest))
+    return [(site_id, fiscal_day) for site_id, fiscal_day in keys if fiscal_day is not None]
 
 
 def site_rows(sites: Sequence[Site], *, now: datetime.datetime | None = None) -> list[SiteRow]:
     """Return the overview's rows of these sites, in their order. Five queries, however many."""
     days = current_days(sites, now=now)
-    of_days = _of_days(days.values())
+    of_days = _of_days((day.site_id, day.fiscal_day) for day in days.values())
     totals = {
         row["site_id"]: (row["volume"], row["amount"])
         for row in DayTotal.objects.filter(of_days, kind__in=TURNOVER_KINDS)
@@ -189,9 +192,11 @@ def site_rows(sites: Sequence[Site], *, now: datetime.datetime | None = None) ->
     }
     nothing = (Decimal(0), Decimal(0))
     hours: dict[int, list[Decimal]] = {}
-    for total in HourTotal.objects.filter(of_days):
-        row = hours.setdefault(total.site_id, [Decimal(0)] * HOURS_A_DAY)
-        row[total.hour % HOURS_A_DAY] = total.volume
+    for site_id, hour, volume in HourTotal.objects.filter(of_days).values_list(
+        "site_id", "hour", "volume"
+    ):
+        row = hours.setdefault(site_id, [Decimal(0)] * HOURS_A_DAY)
+        row[hour % HOURS_A_DAY] = volume
     alarms = dict(
         Alarm.objects.filter(site__in=[site.id for site in sites], state=AlarmEvent.State.STARTED)
         .values("site_id")
@@ -213,11 +218,11 @@ def site_rows(sites: Sequence[Site], *, now: datetime.datetime | None = None) ->
     ]
 
 
-def _of_days(days: Iterable[FiscalDay]) -> Q:
+def _of_days(keys: Iterable[tuple[int, datetime.date]]) -> Q:
     """Match the rows of these days in a table whose key begins with a fiscal day's key."""
     site_ids: dict[datetime.date, list[int]] = {}
-    for day in days:
-        site_ids.setdefault(day.fiscal_day, []).append(day.site_id)
+    for site_id, fiscal_day in keys:
+        site_ids.setdefault(fiscal_day, []).append(site_id)
     match = Q(pk__in=[])
     for fiscal_day, ids in site_ids.items():
         match |= Q(fiscal_day=fiscal_day, site_id__in=ids)

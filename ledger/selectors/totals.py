@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Q, Sum
+from django.utils import timezone
 
 from ledger.models import DayTotal, Kind
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import Measure
+from ledger.selectors.sites import DAYS_AHEAD_MAX
+
+#: A site whose newest fiscal day is dated further back than this has sold nothing today.
+TODAY_DAYS_BACK = 1
+
+_SQL = Path(__file__).parent.parent / "sql"
+_TODAY_TOTALS_SQL = (_SQL / "today_totals.sql").read_text(encoding="utf-8")
+_SITE_VOLUMES_SQL = (_SQL / "site_volumes.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +75,97 @@ class LedgerTotals:
             ),
             Decimal(0),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodayProduct:
+    """What was sold of one product today, in litres and money; `family` decides its colour."""
+
+    product: str
+    family: str = ""
+    volume: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodayTotal:
+    """The turnover of today in one currency, the product that sold most first."""
+
+    currency: str
+    sites: int = 0
+    entries: int = 0
+    products: list[TodayProduct] = field(default_factory=list)
+
+    @property
+    def volume(self) -> Decimal:
+        """Litres of all products."""
+        return sum((one.volume for one in self.products), Decimal(0))
+
+    @property
+    def amount(self) -> Decimal:
+        """Money for all products."""
+        return sum((one.amount for one in self.products), Decimal(0))
+
+
+def today_totals(
+    *, site_ids: Collection[int] | None = None, now: datetime.datetime | None = None
+) -> list[TodayTotal]:
+    """Return the turnover of sites' current fiscal days by currency. One query.
+
+    `site_ids` of None means all sites. A site's current day is its newest one, if it is dated
+    yesterday or later. The currency with most sites comes first.
+    """
+    rows = _of_today(_TODAY_TOTALS_SQL, site_ids, now)
+    products: dict[str, list[TodayProduct]] = {}
+    site_counts = {}
+    entries: Counter[str] = Counter()
+    for currency, product, family, volume, amount, count, sites in rows:
+        if product is None:
+            site_counts[currency] = sites
+            continue
+        entries[currency] += count
+        products.setdefault(currency, []).append(
+            TodayProduct(product=product, family=family, volume=volume, amount=amount)
+        )
+    return [
+        TodayTotal(
+            currency=currency,
+            sites=sites,
+            entries=entries[currency],
+            products=sorted(
+                products.get(currency, []),
+                key=lambda one: (-one.volume, -one.amount, one.product),
+            ),
+        )
+        for currency, sites in sorted(site_counts.items(), key=lambda row: (-row[1], row[0]))
+    ]
+
+
+def site_volumes(
+    *, site_ids: Collection[int] | None = None, now: datetime.datetime | None = None
+) -> dict[int, Decimal]:
+    """Return the litres that each site sold on its current fiscal day, by site id. One query.
+
+    As `today_totals`; a site that sold nothing is left out.
+    """
+    return dict(_of_today(_SITE_VOLUMES_SQL, site_ids, now))
+
+
+def _of_today(
+    statement: str, site_ids: Collection[int] | None, now: datetime.datetime | None
+) -> list[Any]:
+    today = (now or timezone.now()).date()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            {
+                "site_ids": None if site_ids is None else list(site_ids),
+                "earliest": today - datetime.timedelta(days=TODAY_DAYS_BACK),
+                "latest": today + datetime.timedelta(days=DAYS_AHEAD_MAX),
+                "kinds": [int(kind) for kind in TURNOVER_KINDS],
+            },
+        )
+        return cursor.fetchall()
 
 
 def ledger_totals(

@@ -208,10 +208,10 @@ def _write_sites(
     for spec in specs:
         site = known.get(spec)
         if site is None:
-            site = Site(**{name: getattr(spec, name) for name in _SITE_FIELDS})
+            site = Site(**_told(spec, _SITE_FIELDS))
             outcomes.append("registered")
         else:
-            new = {name: getattr(spec, name) for name in _UPDATED_FIELDS}
+            new = _told(spec, _UPDATED_FIELDS)
             changed = {name: value for name, value in new.items() if getattr(site, name) != value}
             for name, value in changed.items():
                 setattr(site, name, value)
@@ -223,6 +223,14 @@ def _write_sites(
         [s for s, o in pairs if o == "updated"], _UPDATED_FIELDS, batch_size=BATCH_ROWS
     )
     return outcomes, sites
+
+
+def _told(spec: SiteSpec, names: Iterable[str]) -> dict[str, Any]:
+    """Return what a spec says; of a cut-off it may say nothing."""
+    values = {name: getattr(spec, name) for name in names}
+    if spec.cutoff is None:
+        del values["cutoff"]
+    return values
 
 
 #: For each group: its model, and the members of its key beside the site.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,22 +20,20 @@ from tests.conftest import free_port, wait_for_port
 from tests.factories import PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from console.models import User
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A machine that runs the whole suite on two cores may be slow, a page never this slow.
 EXPECT_TIMEOUT_MS = 10_000
+PYTHON = [sys.executable, "-W", "default"]
 
 
 @pytest.fixture(scope="session")
-def console_process(
+def console_environment(
     django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The console as production runs it (no DEBUG, collected static files); returns its address."""
+) -> dict[str, str]:
+    """What makes a console process run as in production, static files collected."""
     config = connection.settings_dict
-    port = free_port()
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.browser.server_settings",
         "DATABASE_URL": f"postgresql://postgres@/{config['NAME']}?host={quote(config['HOST'], '')}",
@@ -42,24 +42,36 @@ def console_process(
         "SECRET_KEY": "the-tests-protect-nothing",
         "ALLOWED_HOSTS": "127.0.0.1",
         "VAR_DIR": str(tmp_path_factory.mktemp("console")),
-        "PORT": str(port),
     }
-    python = [sys.executable, "-W", "default"]
     subprocess.run(
-        [*python, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
+        [*PYTHON, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
         cwd=ROOT,
         env=environment,
         check=True,
     )
+    return environment
+
+
+@contextmanager
+def running_console(environment: dict[str, str], port: int) -> Iterator[str]:
+    """Run a console process while the context is open; returns its address."""
     command = ["-m", "uvicorn", "console.asgi:application", f"--port={port}", "--lifespan=auto"]
     # Open streams would hold a graceful stop up, so it waits a second for them at most.
     command += ["--timeout-graceful-shutdown=1", "--log-level=warning"]
-    with subprocess.Popen([*python, *command], cwd=ROOT, env=environment) as process:
+    told = environment | {"PORT": str(port)}
+    with subprocess.Popen([*PYTHON, *command], cwd=ROOT, env=told) as process:
         try:
             wait_for_port(port, seconds=30)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def console_process(console_environment: dict[str, str]) -> Iterator[str]:
+    """The console that most tests visit; returns its address."""
+    with running_console(console_environment, free_port()) as address:
+        yield address
 
 
 @pytest.fixture

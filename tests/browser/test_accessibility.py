@@ -11,7 +11,17 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from ledger.models import Alarm, Dip, EntryFlag, PumpState, SiteStatus, TankState, Totalizer
+from ledger.models import (
+    Alarm,
+    AlarmAcknowledgement,
+    Command,
+    Dip,
+    EntryFlag,
+    PumpState,
+    SiteStatus,
+    TankState,
+    Totalizer,
+)
 from tests.browser.conftest import sign_in
 from tests.factories import (
     make_day,
@@ -61,12 +71,30 @@ def make_everything() -> None:
     TankState.objects.create(
         site=site, tank=1, at=now, received_at=now, product="E10", volume=900, water=200
     )
-    Alarm.objects.create(
-        site=site, device="tank", number=1, code="low_product", state="started", at=now
+    alarm = {"site": site, "device": "tank", "code": "low_product", "at": now}
+    for number in (1, 2):
+        Alarm.objects.create(**alarm, number=number, state="started", severity="critical")
+    person = make_user()
+    AlarmAcknowledgement.objects.create(
+        **alarm, number=2, acknowledged_by=person, acknowledged_at=now
     )
     make_day(site, fiscal_day=DAY, entries=60, highest_sequence=70, closed_at=now, last_sequence=70)
     make_entry(site, fiscal_day=DAY, sequence=65, flags=EntryFlag.TOTALIZER_JUMP, offline=True)
-    make_day(site, fiscal_day=now.date().isoformat(), opened_at=now - datetime.timedelta(hours=2))
+    today = now.date().isoformat()
+    opened_at = now - datetime.timedelta(hours=2)
+    make_day(site, fiscal_day=today, opened_at=opened_at, last_sequence=70)
+    # One request that nobody answered, and one that waits.
+    for day, sent_at in ((DAY, now - datetime.timedelta(hours=1)), (today, None)):
+        Command.objects.create(
+            site=site,
+            kind=Command.Kind.RESEND,
+            fiscal_day=day,
+            ranges=[[70, 70]],
+            asked_count=1,
+            requested_by=person,
+            requested_at=now - datetime.timedelta(hours=2),
+            sent_at=sent_at,
+        )
     Dip.objects.create(site=site, fiscal_day=DAY, tank=1, product="E10", opening_volume=1)
     Totalizer.objects.create(
         site=site, fiscal_day=DAY, fuelling_point=1, nozzle=1, product="E10", opening=1

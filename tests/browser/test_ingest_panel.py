@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from console.models import Role
 from tests.browser.conftest import sign_in
 from tests.factories import make_pulse, make_user
 from tests.live import notify
@@ -29,7 +30,7 @@ def newest(page: Page) -> datetime.datetime:
             latency_ms_p50=4.0,
             latency_ms_p99=12.0,
         )
-    sign_in(page, make_user())
+    sign_in(page, make_user(Role.ADMINISTRATOR))
     return newest
 
 

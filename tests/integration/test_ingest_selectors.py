@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ledger.models import IngestWorker, Site
-from ledger.selectors.attention import Severity, attention_list
+from ledger.selectors.attention import Severity, attention
 from ledger.selectors.ingest import MINUTES_SHOWN, WorkerState, ingest_pulse
 from tests.factories import make_pulse, make_worker
 
@@ -117,12 +117,10 @@ def test_whoever_stands_by_is_known_while_it_says_so(now: datetime.datetime) -> 
     assert has == {"a": True, "b": False}
 
 
-def attention(now: datetime.datetime) -> list[tuple[str, Severity]]:
-    found = attention_list(
-        Site.objects.none(), pulse=ingest_pulse(now=now), names_workers=True, now=now
-    )
+def amiss(now: datetime.datetime) -> list[tuple[str, Severity]]:
+    found = attention(Site.objects.none(), pulse=ingest_pulse(now=now), names_workers=True, now=now)
     return [
-        (item.rows[0].worker.name if item.rows else "all", item.severity) for item in found.items
+        (item.rows[0].worker.name if item.rows else "all", item.severity) for item in found.ingest
     ]
 
 
@@ -130,13 +128,13 @@ def test_workers_in_trouble_need_attention(now: datetime.datetime) -> None:
     ago = now - 5 * MINUTE
     make_worker("dead", reported_at=ago)
     make_worker("forgotten", reported_at=now - datetime.timedelta(days=2))
-    assert attention(now) == [("all", Severity.CRITICAL)]
+    assert amiss(now) == [("all", Severity.CRITICAL)]
     make_worker("well", reported_at=now)
     make_worker("stuck", reported_at=now, state="standing_still", last_committed_at=ago)
     make_worker("away", reported_at=now, state="disconnected", state_since=ago)
     make_worker("blink", reported_at=now, state="disconnected", state_since=now - SECOND)
     make_worker("gone", reported_at=ago, state="stopped")
-    assert sorted(attention(now)) == [
+    assert sorted(amiss(now)) == [
         ("away", Severity.CRITICAL),
         ("dead", Severity.CRITICAL),
         ("stuck", Severity.CRITICAL),

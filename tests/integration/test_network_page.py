@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from console.models import Role
-from ledger.models import Alarm, AlarmEvent, PumpState, Site, SiteStatus, TankState
+from ledger.models import Alarm, AlarmEvent, FiscalDay, PumpState, Site, TankState
 from tests.factories import (
     make_day,
     make_forecourt,
     make_pulse,
     make_quarantined,
     make_site,
+    make_status,
     make_user,
     make_worker,
 )
@@ -32,11 +34,6 @@ def staff(client: Client) -> Client:
 
 def today() -> str:
     return timezone.now().date().isoformat()
-
-
-def make_status(site: Site, *, seconds_ago: int = 5, online: bool = True) -> SiteStatus:
-    at = timezone.now() - datetime.timedelta(seconds=seconds_ago)
-    return SiteStatus.objects.create(site=site, online=online, at=at, since=at, last_heard_at=at)
 
 
 def test_it_is_calm_without_anything(staff: Client) -> None:
@@ -206,6 +203,100 @@ def test_it_filters_by_state(staff: Client) -> None:
     assert "Away" not in text
 
 
+def names(text: str) -> list[str]:
+    """The listed sites, in their order."""
+    return re.findall(r'class="site-row__link"[^>]*>([^<]*)</a>', text)
+
+
+def test_the_most_urgent_come_first_and_say_why(staff: Client) -> None:
+    make_status(make_site("A1", name="Well"))
+    make_status(make_site("B2", name="Old"), seconds_ago=3_600)
+    make_status(make_site("C3", name="Away"), online=False)
+    low = make_forecourt("D4", name="Low")
+    make_status(low)
+    now = timezone.now()
+    TankState.objects.create(site=low, tank=1, at=now, received_at=now, product="E10", volume=1)
+    late = make_site("E5", name="Late")
+    make_status(late)
+    FiscalDay.objects.create(site=late, fiscal_day=now.date() - datetime.timedelta(days=3))
+    table = staff.get("/fragments/network_sites/").text
+    assert names(table) == ["Away", "Old", "Low", "Late", "Well"]
+    assert "Low tank" in table
+    assert "not closed" in " ".join(table.split())
+
+
+def test_it_lists_what_is_amiss_by_topic(staff: Client) -> None:
+    make_status(make_site("A1", name="Well"))
+    make_status(make_site("B2", name="Old"), seconds_ago=3_600)
+    make_status(make_site("C3", name="Away"), online=False)
+    assert 'href="/?topic=stale#sites"' in staff.get("/").text
+    assert names(staff.get("/", {"topic": "stale"}, headers=HTMX).text) == ["Old"]
+    anything = staff.get("/", {"topic": "any"}, headers=HTMX).text
+    assert names(anything) == ["Away", "Old"]
+    assert "2 sites match" in " ".join(anything.split())
+    assert names(staff.get("/", {"topic": "any", "q": "old"}, headers=HTMX).text) == ["Old"]
+    assert "No site matches." in staff.get("/", {"topic": "tank"}).text
+    assert len(names(staff.get("/", {"topic": "ingest"}).text)) == 3
+
+
+def test_it_sorts(staff: Client) -> None:
+    for code, litres in (("A1", 3), ("B2", 9), ("C3", 6)):
+        make_day(make_site(code, name=code), fiscal_day=today(), entries=litres)
+    make_status(Site.objects.get(code="C3"), online=False)
+    make_site("D4", name="D4")
+
+    def order(sort: str) -> str:
+        return "".join(name[0] for name in names(staff.get("/", {"sort": sort}).text))
+
+    assert order("") == "CABD"
+    assert order("code") == "ABCD"
+    assert order("litres") == "BCAD"
+    assert order("nonsense") == "CABD"
+
+
+def test_pages_keep_the_filter_and_the_order(staff: Client) -> None:
+    Site.objects.bulk_create(Site(code=f"S{n:04d}", name=f"Site {n}") for n in range(60))
+    text = staff.get("/", {"q": "site", "sort": "code", "page": 2}).text
+    assert "q=site&amp;sort=code&amp;page=3#sites" in text
+    assert "q=site&amp;sort=code&amp;page=1#sites" in text
+
+
+def test_totals_are_those_of_the_sites_that_match(staff: Client) -> None:
+    make_day(make_site("A1", name="Harbour"), fiscal_day=today(), entries=1)
+    make_day(make_site("B2", name="Station"), fiscal_day=today(), entries=2)
+    make_day(make_site("C3", name="Port", currency="EUR"), fiscal_day=today(), entries=1)
+
+    def amounts(**query: str) -> list[str]:
+        return re.findall(r'class="today__amount"[^>]*>([^<]*)<', staff.get("/", query).text)
+
+    assert amounts() == ["£143.79", "€47.93"]
+    assert amounts(q="station") == ["£95.86"]
+    assert amounts(q="nowhere") == []
+
+
+def test_a_manager_s_totals_and_ranks_are_of_their_own(client: Client) -> None:
+    own, other = make_site("OWN", name="Mine"), make_site("OTHER", name="Not mine")
+    make_status(other, online=False)
+    for site in (own, other):
+        make_day(site, fiscal_day=today(), entries=1)
+    client.force_login(make_user(Role.MANAGER, own))
+    for query in ({}, {"sort": "litres"}, {"q": "mine"}):
+        text = client.get("/", query).text
+        assert names(text) == ["Mine"]
+        assert "£47.93" in text
+        assert "£95.86" not in text
+    assert "No site matches." in client.get("/", {"topic": "offline"}).text
+
+
+def test_the_same_trouble_at_many_sites_is_one_line(staff: Client) -> None:
+    for number in range(12):
+        make_status(make_site(name=f"Dark {number}"), online=False)
+    text = " ".join(staff.get("/fragments/network_attention/").text.split())
+    assert "13 things need attention" in text  # the twelve, and that no worker reports
+    assert "The controllers of 12 sites are offline" in text
+    assert "Dark 3" not in text
+
+
 def test_a_state_that_is_none_is_no_error(staff: Client) -> None:
     make_site("A1", name="Alive")
     assert "Alive" in staff.get("/", {"state": "x' OR 1=1", "page": "-7"}).text
@@ -220,9 +311,9 @@ def test_fragment_or_page_varies(staff: Client) -> None:
 def test_thousands_of_sites_come_in_pages(staff: Client) -> None:
     Site.objects.bulk_create(Site(code=f"S{n:04d}", name=f"Site {n}") for n in range(1_001))
     first, second = staff.get("/").text, staff.get("/", {"page": 2}).text
-    assert "1 to 50 of 1,001 sites" in " ".join(first.split())
-    assert "S0050" not in first
-    assert "S0050" in second
+    assert "1 to 25 of 1,001 sites" in " ".join(first.split())
+    assert "S0025" not in first
+    assert "S0025" in second
 
 
 def test_the_number_of_queries_is_that_of_one_site(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,7 +17,14 @@ from ledger.services.sites import (
     site_register,
     sites_register,
 )
-from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, SiteSpec, TankSpec
+from ledger.specs import (
+    CUTOFF_DEFAULT,
+    FuellingPointSpec,
+    NozzleSpec,
+    ProductSpec,
+    SiteSpec,
+    TankSpec,
+)
 
 E10 = ProductSpec(code="E10", name="Unleaded", family="petrol", unit_price=Decimal("1.479"))
 B7 = ProductSpec(code="B7", name="Diesel", family="diesel", unit_price=Decimal("1.549"))
@@ -68,6 +76,14 @@ class TestSiteRegister:
         spec = replace(FORECOURT, products=None, tanks=None, fuelling_points=None, nozzles=None)
         assert site_register(spec=spec).outcome == "unchanged"
         assert Product.objects.count() == 2
+
+    def test_a_cutoff_that_is_not_told_stays_as_the_office_set_it(self) -> None:
+        assert site_register(spec=FORECOURT).site.cutoff == CUTOFF_DEFAULT
+        Site.objects.update(cutoff=datetime.time(18, 30))
+        assert site_register(spec=FORECOURT).outcome == "unchanged"
+        assert Site.objects.get().cutoff == datetime.time(18, 30)
+        assert site_register(spec=replace(FORECOURT, cutoff=datetime.time(5))).outcome == "updated"
+        assert Site.objects.get().cutoff == datetime.time(5)
 
     @pytest.mark.parametrize(
         ("change", "message"),

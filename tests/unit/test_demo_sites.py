@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import pytest
@@ -28,6 +29,9 @@ def test_each_is_a_whole_forecourt(site: DemoSite) -> None:
     assert spec.tanks is not None
     assert spec.nozzles is not None
     assert spec.fuelling_points is not None
+    # The day has changed by then, and not long ago.
+    assert spec.cutoff is not None
+    assert site.cut_over < spec.cutoff <= datetime.time(8)
     families = {product.code: product.family for product in spec.products}
     assert set(families.values()) <= set(ProductFamily.values)
     fuels = {code for code, family in families.items() if family != "dry_goods"}
