@@ -63,7 +63,7 @@ def money(amount: Decimal | None, currency: str, *, places: int = 2, sign: bool 
     figure = number(abs(amount), places)
     mark = _MINUS if amount < 0 else "+" if sign and amount > 0 else ""
     if currency in SYMBOLS_BEFORE:
-        # Translators: where the sign of pounds, euros and dollars stands (a no-break space keeps them together).
+        # Translators: where £, € and $ stand (with a no-break space, if any).
         pattern = pgettext("money", "%(symbol)s%(figure)s")
         return mark + pattern % {"symbol": SYMBOLS_BEFORE[currency], "figure": figure}
     return f"{mark}{figure}{_NARROW_SPACE}{SYMBOLS_AFTER.get(currency, currency)}"

@@ -81,7 +81,12 @@ def _folder(language: str) -> Path:
 
 def messages(catalog: Catalog) -> dict[Text, Message]:
     """Return the messages of a catalogue by what identifies them, without its head."""
-    return {(message.id, message.context): message for message in catalog if message.id}
+    return {(_key(message.id), message.context): message for message in catalog if message.id}
+
+
+def _key(text: str | list[str] | tuple[str, ...]) -> str | tuple[str, ...]:
+    # Babel reads plurals as tuples from one kind of file and as lists from the other.
+    return text if isinstance(text, str) else tuple(text)
 
 
 def is_translated(message: Message) -> bool:
