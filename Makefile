@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test check fmt bench lock clean
+.PHONY: help run test check fmt messages bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ fmt: $(VENV)/requirements-dev.lock ## format code and templates
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/djangofmt templates
+
+messages: $(VENV)/requirements-dev.lock ## collect texts and compile catalogues (needs GNU gettext), list what to translate
+	@command -v xgettext >/dev/null && command -v msgfmt >/dev/null || { \
+		echo "GNU gettext is missing. Install it: apt install gettext, dnf install gettext or brew install gettext." >&2; exit 2; }
+	@DJANGO_SETTINGS_MODULE=console.settings $(BIN)/python -m tests.tools.messages
 
 bench: $(VENV)/requirements-dev.lock ## measure everything; ARGS=--list names what, ARGS=name runs one
 	@$(BIN)/python -m tests.tools.install

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from ledger.selectors.days import MissingRange
 
@@ -62,7 +63,9 @@ def money(amount: Decimal | None, currency: str, *, places: int = 2, sign: bool 
     figure = number(abs(amount), places)
     mark = _MINUS if amount < 0 else "+" if sign and amount > 0 else ""
     if currency in SYMBOLS_BEFORE:
-        return f"{mark}{SYMBOLS_BEFORE[currency]}{figure}"
+        # Translators: where £, € and $ stand (with a no-break space, if any).
+        pattern = pgettext("money", "%(symbol)s%(figure)s")
+        return mark + pattern % {"symbol": SYMBOLS_BEFORE[currency], "figure": figure}
     return f"{mark}{figure}{_NARROW_SPACE}{SYMBOLS_AFTER.get(currency, currency)}"
 
 
@@ -107,7 +110,7 @@ def near_time(at: datetime.datetime, *, now: datetime.datetime | None = None) ->
     """
     local = timezone.localtime(at + datetime.timedelta(minutes=30)).replace(minute=0, second=0)
     days = (local.date() - timezone.localtime(now).date()).days
-    clock = date_format(local, "H:i")
+    clock = date_format(local, "TIME_FORMAT")
     if days == 0:
         return _("today %(time)s") % {"time": clock}
     if days == 1:

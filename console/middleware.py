@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import page_not_found, permission_denied
+
+from console.languages import language_for
+
+
+class PersonLanguageMiddleware(MiddlewareMixin):
+    """Speak the language that the person chose, on whichever machine that was.
+
+    Comes after LocaleMiddleware, which knows the cookie and the browser alone.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Activate the person's language."""
+        language = language_for(request, request.user)
+        translation.activate(language)
+        request.LANGUAGE_CODE = language
 
 
 class RefusalMiddleware(MiddlewareMixin):

@@ -36,6 +36,9 @@ class User(AbstractUser):
         "ledger.Site", through="SiteAssignment", related_name="people", verbose_name=_("sites")
     )
 
+    #: The code of the language they chose, empty while the browser's is good enough.
+    language = models.CharField(_("language"), max_length=16, blank=True, default="", db_default="")
+
     objects: ClassVar[PersonManager] = PersonManager()
 
     class Meta:

@@ -67,6 +67,7 @@ urlpatterns = [
     ),
     path("sign-in/", auth.sign_in, name="sign_in"),
     path("sign-out/", auth.sign_out, name="sign_out"),
+    path("language/", auth.language, name="language"),
     path("health/", health.health, name="health"),
     # Without the slash at the end, because that is where Prometheus looks.
     path("metrics", metrics.metrics, name="metrics"),

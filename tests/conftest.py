@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
+from django.utils import translation
 
 from console.embedded.postgres import embedded_database, running_postgres
 
@@ -56,6 +57,13 @@ def pytest_terminal_summary(
             f"(set FORECOURT_SHARED_DATA to its folder)",
             yellow=True,
         )
+
+
+@pytest.fixture(autouse=True)
+def _no_language_left_over() -> Iterator[None]:
+    """Django's client leaves the language of its last request active in the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

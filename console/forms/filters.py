@@ -18,6 +18,11 @@ FUELLING_POINT_MAX = 32_767
 ANY_TOPIC = "any"
 
 
+def _date_input() -> forms.DateInput:
+    """A date field reads and writes ISO dates, in whichever language the page is."""
+    return forms.DateInput(format="%Y-%m-%d")
+
+
 class FilterForm(forms.Form):
     """A form whose `values` are what could be read; the rest is at its default."""
 
@@ -58,8 +63,8 @@ class SiteFilterForm(FilterForm):
 class PeriodForm(FilterForm):
     """A period of fiscal days, both ends included; an open end has no limit."""
 
-    first = forms.DateField(label=_("From"), required=False, widget=forms.DateInput)
-    last = forms.DateField(label=_("To"), required=False, widget=forms.DateInput)
+    first = forms.DateField(label=_("From"), required=False, widget=_date_input())
+    last = forms.DateField(label=_("To"), required=False, widget=_date_input())
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse a period that ends before it begins."""

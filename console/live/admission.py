@@ -9,9 +9,9 @@ from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
-from django.utils import translation
 
 from console.access import site_for, visible_site_ids
+from console.languages import language_for
 from console.live.topics import DayTopic, NetworkTopic, SiteTopic, Topic
 from ledger.models import FiscalDay
 
@@ -27,7 +27,7 @@ def topic_for(request: HttpRequest, code: str | None, fiscal_day: str | None = N
     user = auth.get_user(request)
     if not user.is_authenticated:
         raise PermissionDenied
-    language = translation.get_language_from_request(request)
+    language = language_for(request, user)
     if code is None:
         return NetworkTopic(site_ids=visible_site_ids(user), language=language)
     site_id = site_for(user, code).id

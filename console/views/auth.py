@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Signing in and out, and the language, which is chosen on either side of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.languages import is_offered, language_choose, set_language_cookie
+from console.models import User
 
 
 @login_not_required
@@ -27,8 +30,12 @@ def sign_in(request: HtmxHttpRequest) -> HttpResponse:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     form = AuthenticationForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        login(request, form.get_user())
-        return HttpResponseRedirect(_next_url(request))
+        person = form.get_user()
+        login(request, person)
+        response = HttpResponseRedirect(_next_url(request))
+        if is_offered(person.language):
+            set_language_cookie(response, person.language)
+        return response
     if request.user.is_authenticated and not form.is_bound:
         return HttpResponseRedirect(_next_url(request))
     context = {"form": form, "next": request.POST.get("next", request.GET.get("next", ""))}
@@ -41,6 +48,20 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@login_not_required
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Speak another language from now on, and go back to where it was chosen."""
+    chosen = request.POST.get("language", "")
+    if not is_offered(chosen):
+        return HttpResponseBadRequest(_("There is no such language."), content_type="text/plain")
+    if isinstance(request.user, User):
+        language_choose(person=request.user, language=chosen)
+    response = HttpResponseRedirect(_next_url(request))
+    set_language_cookie(response, chosen)
+    return response
 
 
 def _next_url(request: HttpRequest) -> str:

@@ -24,6 +24,7 @@ from ledger.models import (
 )
 from tests.browser.conftest import sign_in
 from tests.factories import (
+    PASSWORD,
     make_day,
     make_entry,
     make_forecourt,
@@ -132,6 +133,33 @@ def test_pages_have_no_violations(
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         reports[path] = Axe().run(page)
         assert not is_wider_than_the_screen(page), f"{path} scrolls sideways"
+    found = {path: report for path, report in reports.items() if report.violations_count}
+    assert not found, "\n".join(
+        f"{path}\n{report.generate_report()}" for path, report in found.items()
+    )
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_german_pages_fit_a_phone_and_have_no_violations(page: Page, width: int) -> None:
+    make_everything()
+    page.set_viewport_size({"width": width, "height": 780})
+    page.emulate_media(reduced_motion="reduce")
+    page.context.set_extra_http_headers({"Accept-Language": "de"})
+    user = make_user(language="de")
+    page.goto("/sign-in/")
+    page.get_by_label("Benutzername").fill(user.username)
+    page.get_by_label("Passwort").fill(PASSWORD)
+    page.get_by_role("button", name="Anmelden").click()
+    page.wait_for_url(lambda url: "/sign-in/" not in url)
+    wide, reports = [], {}
+    for path in PAGES:
+        page.goto(path)
+        assert page.locator("html").get_attribute("lang") == "de"
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        if is_wider_than_the_screen(page):
+            wide.append(path)
+        reports[path] = Axe().run(page)
+    assert wide == []
     found = {path: report for path, report in reports.items() if report.violations_count}
     assert not found, "\n".join(
         f"{path}\n{report.generate_report()}" for path, report in found.items()
