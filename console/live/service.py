@@ -84,8 +84,15 @@ class LiveService:
         self.hub.close_viewers()
 
     async def stop(self) -> None:
-        """End everything that runs."""
+        """End everything that runs, and say what became of it."""
         self.end_streams()
+        counts = self.hub.counts
+        logger.info(
+            "The hub rendered %d times, %d of them in vain; slow viewers skipped %d updates.",
+            counts.renders + counts.failed_renders,
+            counts.failed_renders,
+            counts.skipped,
+        )
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
