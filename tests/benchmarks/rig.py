@@ -112,8 +112,9 @@ class Rig:
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO site (code, name, brand, address, city, postcode, country, timezone, "
-                "currency, is_closed, stale_after_s, created_at) VALUES (%s, 'Benchmark', '', '', "
-                "'', '', '', 'Europe/London', 'GBP', false, 300, now()) ON CONFLICT DO NOTHING",
+                "currency, is_closed, stale_after_s, cutoff, created_at) VALUES (%s, 'Benchmark', "
+                "'', '', '', '', '', 'Europe/London', 'GBP', false, 300, '07:00', now()) "
+                "ON CONFLICT DO NOTHING",
                 [(site_code(number),) for number in range(SITES)],
             )
         self.connection.execute("SELECT entry_partition_ensure(%s::date)", [FISCAL_DAY])

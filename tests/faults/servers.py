@@ -108,7 +108,7 @@ class Postgres:
             connection.execute("SET session_replication_role = DEFAULT")
             connection.cursor().executemany(
                 "INSERT INTO site (code, name, brand, address, city, postcode, country, timezone, "
-                "currency, is_closed, stale_after_s, created_at) VALUES (%s, 'Faulty', '', '', "
-                "'', '', '', %s, 'GBP', false, 300, now())",
+                "currency, is_closed, stale_after_s, cutoff, created_at) VALUES (%s, 'Faulty', "
+                "'', '', '', '', '', %s, 'GBP', false, 300, '07:00', now())",
                 [(site, timezones[n % len(timezones)]) for n, site in enumerate(sites)],
             )

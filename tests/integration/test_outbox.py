@@ -19,14 +19,19 @@ from console.models import User
 from ledger.models import Command, FiscalDay, Site
 from ledger.selectors.resends import DayResend, ResendStatus, day_resend
 from ledger.services.resends import resend_request
-from tests.conftest import BrokerAddress, free_port
+from tests.conftest import BrokerAddress
 from tests.factories import make_forecourt, make_user
 from tests.integration.conftest import Rig, RigMaker
 from tests.integration.test_ingest_outcomes import LEDGER, entry, rows
-from tests.integration.test_ingest_recovery import persistent_mosquitto, terminate_backends
+from tests.mosquitto import Mosquitto
 
 COMMANDS = "forecourt/v1/LON-1/commands"
 MISSING = "SELECT highest_sequence - entry_count FROM fiscal_day"
+#: As a server does that is restarted: the worker's connections end.
+END_CONNECTIONS = """
+SELECT count(pg_terminate_backend(pid)) >= 2 FROM pg_stat_activity
+WHERE application_name LIKE 'ingest %'
+"""
 SENT = "SELECT count(*) FROM command WHERE sent_at IS NOT NULL"
 
 
@@ -139,18 +144,22 @@ async def test_several_workers_send_each_command_once(
 
 
 async def test_a_request_waits_for_the_broker(make_rig: RigMaker, ask: Any, tmp_path: Path) -> None:
-    port = free_port()
-    with persistent_mosquitto(tmp_path, port):
-        rig = await make_rig(BrokerAddress(port))
+    broker = Mosquitto(tmp_path, is_persistent=True)
+    broker.start()
+    try:
+        rig = await make_rig(BrokerAddress(broker.port))
         rig.start_worker()
         await rig.publish((LEDGER, entry(2)))
         await rig.until(MISSING, 1)
-    assert await ask() == 1
-    with persistent_mosquitto(tmp_path, port):
+        broker.stop()
+        assert await ask() == 1
+        broker.start()
         async with site_that_listens(rig.broker) as site:
             # The site may have come after the message, which the worker then has rightly sent.
             await rig.until(SENT, 1)
             assert site is not None
+    finally:
+        broker.stop()
     assert await rows(Command, "sent_by") == [(rig.name,)]
 
 
@@ -160,7 +169,7 @@ async def test_a_request_survives_the_loss_of_the_database(embedded_rig: Rig, as
     await rig.publish((LEDGER, entry(2)))
     await rig.until(MISSING, 1)
     async with site_that_listens(rig.broker) as site:
-        assert await terminate_backends(rig.database_url, "ingest %") >= 2
+        await rig.until(END_CONNECTIONS, answer=True)
         assert await ask() == 1
         assert len(await commands(site, count=1)) == 1
     await rig.until(SENT, 1)
