@@ -88,10 +88,22 @@ class LiveStates:
         return done
 
     def put_back(self, failed: LiveRound) -> None:
-        """Keep what could not be written; what came since is newer and stays."""
-        self._round.pumps = failed.pumps | self._round.pumps
-        self._round.tanks = failed.tanks | self._round.tanks
-        self._round.heard |= failed.heard
+        """Keep what could not be written, as if what came since had come in the same round."""
+        since, self._round = self._round, failed
+        for key, pump in since.pumps.items():
+            known = failed.pumps.get(key)
+            if known is None:
+                failed.pumps[key] = pump
+            elif pump.newest.at >= known.newest.at:
+                if not pump.steady or pump.newest.state != known.newest.state:
+                    known.since = pump.since
+                    known.steady = False
+                known.newest = pump.newest
+        for tank, gauge in since.tanks.items():
+            before = failed.tanks.get(tank)
+            if before is None or gauge.at >= before.at:
+                failed.tanks[tank] = gauge
+        failed.heard |= since.heard
 
 
 async def write_round(
