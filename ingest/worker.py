@@ -357,6 +357,9 @@ class _Session:
 
     async def _write_live(self) -> None:
         live = self.live.next_round()
+        # The numbers mean something to the connection they came on, which may be another one by
+        # the time that the round is written.
+        link = self.link
         packet_ids, self.live_packet_ids = self.live_packet_ids, []
         self.meter.live += self.live.messages
         self.live.messages = 0
@@ -368,11 +371,12 @@ class _Session:
                     )
             except _PASSING:
                 self.live.put_back(live)
-                self.live_packet_ids = packet_ids + self.live_packet_ids
+                if self.link is link:
+                    self.live_packet_ids = packet_ids + self.live_packet_ids
                 raise
             self.changed_sites |= live.sites
-        if self.link is not None:
-            self.link.acknowledge(packet_ids)
+        if link is not None:
+            link.acknowledge(packet_ids)
 
     async def _announce(self, *, pulse: bool = False) -> None:
         """Ring the doorbell of the web processes; a lost ring heals with the next."""
@@ -384,10 +388,14 @@ class _Session:
         }
         if pulse:
             payload["pulse"] = True
-        async with self.pool.connection() as connection:
-            await connection.execute(
-                "SELECT pg_notify('ledger_changes', %s)", [json.dumps(payload)]
-            )
+        try:
+            async with self.pool.connection() as connection:
+                await connection.execute(
+                    "SELECT pg_notify('ledger_changes', %s)", [json.dumps(payload)]
+                )
+        except _PASSING:
+            self.changed_sites |= changed
+            raise
 
     async def _pulse(self) -> None:
         due = time.monotonic()
