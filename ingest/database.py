@@ -25,7 +25,7 @@ STATEMENT_TIMEOUT_MS = 30_000
 #: A server that lives has answered by then, be it that the statement took too long.
 ANSWER_TIMEOUT_S = 35.0
 #: How long a server may take over a request to cancel a statement.
-CANCEL_TIMEOUT_S = 2.0
+CANCEL_TIMEOUT_S = 1.0
 #: The server gives up a transaction that says nothing for so long, and what it holds locked: the
 #: worker never pauses within one, so its line is dead.
 TRANSACTION_SILENCE_MS = 20_000

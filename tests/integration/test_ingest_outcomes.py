@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -289,7 +291,9 @@ async def test_a_stop_is_graceful_and_says_so(rig: Rig, site: str) -> None:
     await rig.publish((LEDGER, entry(1)))
     await rig.until("SELECT count(*) FROM entry", 1)
     assert worker.stop() == 0
-    assert worker.log.read_text().strip().endswith("stopped as asked, nothing left undone")
+    assert (
+        worker.log.read_text().strip().endswith("stopped as asked by SIGTERM, nothing left undone")
+    )
 
 
 async def test_a_second_worker_of_the_name_stands_by_and_takes_over(rig: Rig, site: str) -> None:
@@ -307,3 +311,23 @@ async def test_a_second_worker_of_the_name_stands_by_and_takes_over(rig: Rig, si
     await rig.publish((LEDGER, entry(3)))
     await rig.until("SELECT count(*) FROM entry", 3)
     assert "standing by" in second.log.read_text()
+
+
+async def test_what_postgresql_refuses_costs_only_itself(embedded_rig: Rig, site: str) -> None:
+    """A rule that only the database knows stands for all that a decoder may overlook."""
+    rig = embedded_rig
+    async with await psycopg.AsyncConnection.connect(
+        rig.database_url, autocommit=True
+    ) as connection:
+        await connection.execute(
+            "ALTER TABLE entry ADD CONSTRAINT no_seven CHECK (sequence % 7 <> 0)"
+        )
+        try:
+            rig.start_worker()
+            array = json.dumps([entry(n) for n in range(1, 101)]).encode()
+            await rig.publish((LEDGER, array), (LEDGER, entry(107)), (LEDGER, entry(119)))
+            await rig.until("SELECT count(*) FROM entry", 87)
+            await rig.until("SELECT count(*) FROM quarantine", 15)
+        finally:
+            await connection.execute("ALTER TABLE entry DROP CONSTRAINT no_seven")
+    assert await rows(DayTotal, "count") == [(87,)]

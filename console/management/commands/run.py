@@ -160,7 +160,7 @@ def _services(web_descriptor: int, *, sites: int, speed: float) -> Iterator[Serv
             arguments=["-m", "console.embedded.broker", str(settings.MQTT_PORT)],
             ready=lambda: broker_listens(settings.MQTT_PORT),
         )
-    yield Service(name="worker", arguments=["manage.py", "ingest"], after=broker, stop_seconds=10)
+    yield Service(name="worker", arguments=["manage.py", "ingest"], after=broker, stop_seconds=20)
     if broker and sites:
         yield Service(
             name="simulator",

@@ -18,7 +18,13 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Run a worker until SIGINT or SIGTERM; it stores the batch at hand and leaves."""
+    """Run a worker until SIGINT or SIGTERM; it stores the batch at hand and leaves.
+
+    Ends with 0 when it was asked to, with 1 because of a fault; the last line says why.
+    """
+
+    #: The signal that asked for the end.
+    _asked_by = ""
 
     help = "Store what sites publish over MQTT in the ledger, until interrupted."
 
@@ -45,22 +51,34 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(f"MQTT_URL: {error}") from None
         worker_options = WorkerOptions(broker=broker, name=options["name"], group=options["group"])
+        worker = Worker(worker_options, on_pulse=self._print_pulse)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._run(worker_options))
+                runner.run(self._run(worker))
         except Exception as error:
             logger.exception("ingest %s: ended by an error", worker_options.name)
             raise CommandError(
                 f"ingest {worker_options.name}: ended by {error!r}; "
                 "what was not stored was not acknowledged, the broker keeps it"
             ) from error
-        self.stderr.write(f"ingest {worker_options.name}: stopped as asked, nothing left undone")
+        self.stderr.write(
+            f"ingest {worker_options.name}: stopped as asked by {self._asked_by}, "
+            + (
+                "while the database or the broker was away; what was not stored was not "
+                "acknowledged, the broker keeps it"
+                if worker.left_something
+                else "nothing left undone"
+            )
+        )
 
-    async def _run(self, options: WorkerOptions) -> None:
-        worker = Worker(options, on_pulse=self._print_pulse)
+    async def _run(self, worker: Worker) -> None:
+        def stop(number: signal.Signals) -> None:
+            self._asked_by = number.name
+            worker.stop()
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, worker.stop)
+            loop.add_signal_handler(number, stop, number)
         await worker.run()
 
     def _print_pulse(self, row: dict[str, Any]) -> None:
