@@ -24,8 +24,7 @@ async def test_postgresql_is_stopped_and_killed_in_mid_stream(rig: Rig) -> None:
         await asyncio.to_thread(rig.postgres.start)
         await rig.until_all_stored()
         rig.assert_ledger_is_what_was_published()
-    assert await rig.stop(worker) == 0
-    await rig.assert_nothing_is_left_at_the_broker()
+    await rig.finish(worker)
 
 
 async def test_its_connections_are_ended_at_the_servers_side(rig: Rig) -> None:
@@ -39,9 +38,7 @@ async def test_its_connections_are_ended_at_the_servers_side(rig: Rig) -> None:
             )
             assert ended >= 1
         await rig.until_all_stored()
-    assert await rig.stop(worker) == 0
-    rig.assert_ledger_is_what_was_published()
-    await rig.assert_nothing_is_left_at_the_broker()
+    await rig.finish(worker)
 
 
 async def test_the_worker_starts_before_its_database(rig: Rig) -> None:
@@ -52,6 +49,4 @@ async def test_the_worker_starts_before_its_database(rig: Rig) -> None:
         await rig.until_said(worker, "trying again")
     finally:
         rig.postgres.start()
-    await rig.until_all_stored()
-    assert await rig.stop(worker) == 0
-    rig.assert_ledger_is_what_was_published()
+    await rig.finish(worker)

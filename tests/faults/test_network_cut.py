@@ -43,13 +43,6 @@ class Lines:
         await self.rig.publish(ENTRIES)
         await self.rig.until_all_stored()
 
-    async def finish(self) -> None:
-        """Everything is there, new entries too, and the worker does what it is asked."""
-        await self.store_some()
-        assert await self.rig.stop(self.rig.workers[0]) == 0
-        self.rig.assert_ledger_is_what_was_published()
-        await self.rig.assert_nothing_is_left_at_the_broker()
-
 
 @contextlib.asynccontextmanager
 async def lines_of(rig: Rig) -> AsyncIterator[Lines]:
@@ -84,7 +77,7 @@ async def test_the_lines_are_reset_and_refuse_in_mid_stream(lines: Lines) -> Non
             for line in cut:
                 await line.open()
         await rig.until_all_stored()
-    await lines.finish()
+    await lines.rig.finish(lines.rig.workers[0])
 
 
 async def test_the_lines_are_silent_for_half_a_minute(postgres: Postgres, tmp_path: Path) -> None:
@@ -121,4 +114,4 @@ async def test_the_lines_are_silent_for_half_a_minute(postgres: Postgres, tmp_pa
                 # The idle worker's server hears nothing either, and keeps the old lease.
                 line.carry_again(server_notices=line is not idle.database)
         for lines in every:
-            await lines.finish()
+            await lines.rig.finish(lines.rig.workers[0])
