@@ -73,6 +73,13 @@ def bars(
     return found
 
 
+def outline(columns: Sequence[Bar]) -> str:
+    """Return columns as the one path of an SVG: a table of charts has thousands of them."""
+    return "".join(
+        f"M{bar.x} {bar.y}h{bar.width}v{bar.height}h-{bar.width}z" for bar in columns if bar.height
+    )
+
+
 def line(values: Sequence[Value], *, width: float, height: float, inset: float = 2) -> Line:
     """Return a line through the values from left to right, zero at the lower edge."""
     known = [float(value) for value in values if value is not None and math.isfinite(value)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -10,6 +11,7 @@ from django import template
 
 from console import charts, formatting
 from ledger.selectors.days import MissingRange
+from ledger.selectors.sites import HOURS_A_DAY
 
 register = template.Library()
 T = TypeVar("T", bound=formatting.Number)
@@ -21,6 +23,13 @@ SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 HOURS_WIDTH, HOURS_HEIGHT = 96, 24
 CHART_WIDTH, CHART_HEIGHT = 720, 160
 HOURS_A_LABEL = 3
+#: A mark below each hour of a small chart, so that an hour without sales keeps its place.
+_HOURS_BASE = charts.outline(
+    [
+        dataclasses.replace(bar, y=HOURS_HEIGHT)
+        for bar in charts.bars([1] * HOURS_A_DAY, width=HOURS_WIDTH, height=1)
+    ]
+)
 
 
 @register.filter
@@ -124,7 +133,8 @@ def sparkline(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
 def hours(values: Sequence[charts.Value], label: str) -> dict[str, Any]:
     """`{% hours row.hours label %}`: a small column for each hour of the day."""
     return {
-        "bars": charts.bars(values, width=HOURS_WIDTH, height=HOURS_HEIGHT),
+        "base": _HOURS_BASE,
+        "columns": charts.outline(charts.bars(values, width=HOURS_WIDTH, height=HOURS_HEIGHT)),
         "width": HOURS_WIDTH,
         "height": HOURS_HEIGHT,
         "label": label,

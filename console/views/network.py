@@ -102,13 +102,16 @@ def network(request: HtmxHttpRequest) -> HttpResponse:
     text, state = form.values.get("q", "").strip(), form.values.get("state", "")
     page = request.GET.get("page")
     context: dict[str, Any] = {"form": form, "is_live": not (text or state or page)}
-    if not context["is_live"]:
-        context |= sites_context(site_ids, text=text, state=state, page=page)
+    shown = dict(NETWORK_FRAGMENTS)
     if wants_fragment(request):
-        only = {"network_sites": NETWORK_FRAGMENTS["network_sites"]} if context["is_live"] else {}
-        context["pieces"] = network_pieces(only, site_ids)
+        shown = {"network_sites": shown["network_sites"]}
+    if not context["is_live"]:
+        # The table stands still then, in the place of its live piece.
+        del shown["network_sites"]
+        context |= sites_context(site_ids, text=text, state=state, page=page)
+    context["pieces"] = network_pieces(shown, site_ids)
+    if wants_fragment(request):
         return render(request, "console/_network_table.html", context)
-    context["pieces"] = network_pieces(NETWORK_FRAGMENTS, site_ids)
     return render(request, "console/network.html", context)
 
 
