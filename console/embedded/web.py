@@ -14,6 +14,19 @@ import sys
 
 #: Streams never end by themselves: how long they may delay a stop.
 GRACEFUL_SHUTDOWN_SECONDS = 1
+#: A connection whose other end takes nothing for this long is broken off by the kernel.
+STALLED_MAX_MS = 60_000
+
+
+def break_off_stalled(listening: socket.socket, *, after_ms: int = STALLED_MAX_MS) -> None:
+    """Have the kernel end connections whose other end is gone, or there and never reads.
+
+    An ASGI application can only ask for a connection to be closed once all is sent, which in
+    this case never comes. Accepted sockets inherit the option. Does nothing outside Linux, where
+    such connections stay until the other end breaks them off.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, after_ms)
 
 
 def serve(descriptor: int) -> None:
@@ -27,7 +40,9 @@ def serve(descriptor: int) -> None:
         log_config=None,  # the settings' own
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    listening = socket.socket(fileno=descriptor)
+    break_off_stalled(listening)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ logger = logging.getLogger(__name__)
 
 #: After this long without an update a beat tells the page, and proxies between, that it is live.
 HEARTBEAT_S = 15.0
-#: How often it is asked again whether the viewer may still watch.
+#: It is asked again after at most this long whether the viewer may still watch, and for each at
+#: another time: a thousand who came at once must not all be asked in one moment.
 RECHECK_S = 30.0
+RECHECK_SHARE_MIN = 0.5
 #: A viewer who takes nothing for this long is given up.
 SEND_TIMEOUT_S = 30.0
 #: A browser that lost the stream comes back after a time between these, so that not all of them
@@ -59,6 +61,7 @@ class LiveStream(AsyncHttpConsumer):
         super().__init__()
         self._service = service
         self._recheck_s = recheck_s
+        self._gone = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(
@@ -78,6 +81,7 @@ class LiveStream(AsyncHttpConsumer):
 
     async def http_disconnect(self, message: Any) -> None:
         """End the stream, if the viewer left before it did."""
+        self._gone.set()
         if self._task is not None:
             self._task.cancel()
         raise StopConsumer
@@ -89,8 +93,10 @@ class LiveStream(AsyncHttpConsumer):
         try:
             async with self._service.place():
                 topic = await self._admitted()
-                with self._service.watching(topic) as viewer:
-                    await self._stream(topic, viewer)
+                if not await self._stream(topic):
+                    # What the server has buffered for them stays until the connection breaks,
+                    # so that their place does, too: there is a limit to how many do this.
+                    await self._gone.wait()
         except PermissionDenied:
             await self._refuse(403)
         except Http404:
@@ -103,22 +109,27 @@ class LiveStream(AsyncHttpConsumer):
         address = self.scope["url_route"]["kwargs"]
         return await self._service.admit(request, address.get("code"), address.get("fiscal_day"))
 
-    async def _stream(self, topic: Topic, viewer: Viewer) -> None:
-        """Send until the viewer may not watch any more, takes nothing, or the hub closes."""
-        await self.send_headers(headers=HEADERS)
+    async def _stream(self, topic: Topic) -> bool:
+        """Send until the viewer may not watch any more, takes nothing, or the hub closes.
+
+        Returns whether the response was ended, which needs somebody who takes it.
+        """
         last_words = b""
         try:
-            await self._send(_greeting())
-            await self._send_updates(topic, viewer)
+            with self._service.watching(topic) as viewer:
+                await self.send_headers(headers=HEADERS)
+                await self._send(_greeting())
+                await self._send_updates(topic, viewer)
         except (PermissionDenied, Http404):
             last_words = sse.event("end", "access")
         except TimeoutError:
             # Even the end would not be taken. The connection ends when its transport notices.
             logger.info("A viewer of %s took nothing for %s s", topic, SEND_TIMEOUT_S)
-            return
+            return False
         except (ViewerClosed, InterfaceError, OperationalError):
             pass
         await self.send_body(last_words)
+        return True
 
     async def _send_updates(self, topic: Topic, viewer: Viewer) -> None:
         """Send what changes, or a beat. Returns when another stream is the right one.
@@ -127,7 +138,7 @@ class LiveStream(AsyncHttpConsumer):
         hub closes, TimeoutError when the viewer takes nothing.
         """
         clock = asyncio.get_running_loop().time
-        recheck_at = clock() + self._recheck_s
+        recheck_at = clock() + self._recheck_in_s()
         while True:
             timeout_s = max(0, min(HEARTBEAT_S, recheck_at - clock()))
             await self._send(await viewer.take(timeout_s=timeout_s) or _beat())
@@ -135,7 +146,10 @@ class LiveStream(AsyncHttpConsumer):
                 # Who now sees other sites gets the right stream by connecting again.
                 if await self._admitted() != topic:
                     return
-                recheck_at = clock() + self._recheck_s
+                recheck_at = clock() + self._recheck_in_s()
+
+    def _recheck_in_s(self) -> float:
+        return self._recheck_s * random.uniform(RECHECK_SHARE_MIN, 1)  # noqa: S311
 
     async def _send(self, data: bytes) -> None:
         """Send, TimeoutError when the viewer does not take it."""

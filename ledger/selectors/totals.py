@@ -1,4 +1,4 @@
-"""The ledger summed over sites and days, from `day_total` alone."""
+"""The ledger summed over sites and days, from the totals that the entries' transactions keep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from ledger.models import DayTotal, Kind
+from ledger.models import DayTotal, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import Measure
 from ledger.selectors.sites import DAYS_AHEAD_MAX
@@ -174,10 +174,11 @@ def ledger_totals(
     first_day: datetime.date | None = None,
     last_day: datetime.date | None = None,
 ) -> LedgerTotals:
-    """Sum the ledger over sites (None: all) and a period, both days included. Three queries."""
-    totals = DayTotal.objects.filter(_within(site_ids, first_day, last_day))
+    """Sum the ledger over sites (None: all) and a period, both days included. Two queries."""
+    within = _within(site_ids, first_day, last_day)
     sums = (
-        totals.values("site__currency", "product", "kind")
+        DayTotal.objects.filter(within)
+        .values("site__currency", "product", "kind")
         .annotate(entries=Sum("count"), litres=Sum("volume"), money=Sum("amount"), taxes=Sum("tax"))
         .order_by("site__currency", "product", "kind")
     )
@@ -187,19 +188,27 @@ def ledger_totals(
         products.setdefault(row["product"], {})[row["kind"]] = Measure(
             count=row["entries"], volume=row["litres"], amount=row["money"], tax=row["taxes"]
         )
-    site_counts = dict(
-        totals.values("site__currency")
-        .annotate(sites=Count("site_id", distinct=True))
-        .values_list("site__currency", "sites")
+    # A day with entries is one with totals, of which there are several. And counted by site, for
+    # PostgreSQL counts what is distinct by sorting all of it.
+    of_sites = (
+        FiscalDay.objects.filter(within, entry_count__gt=0)
+        .values_list("site__currency", "site_id")
+        .annotate(days=Count("*"))
+        .order_by()
     )
+    site_counts: Counter[str] = Counter()
+    day_count = 0
+    for currency, _site_id, days in of_sites:
+        site_counts[currency] += 1
+        day_count += days
     currencies = [
-        _currency_total(currency, products, sites=site_counts.get(currency, 0))
+        _currency_total(currency, products, sites=site_counts[currency])
         for currency, products in measures.items()
     ]
     return LedgerTotals(
         entries=sum(currency.entries for currency in currencies),
-        sites=sum(site_counts.values()),
-        fiscal_days=totals.values("site_id", "fiscal_day").distinct().count(),
+        sites=site_counts.total(),
+        fiscal_days=day_count,
         currencies=currencies,
     )
 

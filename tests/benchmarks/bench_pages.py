@@ -223,9 +223,10 @@ def main(arguments: list[str] | None = None) -> None:
             fill(connection, out)
             pages = addresses(connection, sessions.sites)
         session = sessions.network[0]
-        counts = queries(session, list(pages.values()))
         load = psutil.getloadavg()[0]
         with console.running_web(PLACE) as web:
+            # Here, because only now the static files have their names.
+            counts = queries(session, list(pages.values()))
             took = {
                 name: times_ms(web.port, session, path, options.requests)
                 for name, path in pages.items()

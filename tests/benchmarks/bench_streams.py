@@ -136,6 +136,8 @@ def watch(
     """Run the web process and the crowd, and write updates for so many seconds."""
     readers = sum(stream["behaviour"] == "reads" for stream in streams)
     writer = Writer(connection)
+    # What the last run left must not be taken for this one's.
+    writer.commit(0)
     with console.running_web(PLACE) as web:
         idle_mb = web.process.memory_info().rss / 1e6
         with subprocess.Popen(
@@ -149,21 +151,21 @@ def watch(
             assert people.stdout.readline() == "ready\n"
             # The greeting is under way still; the first updates are not counted either.
             cpu, began, memory = 0.0, time.perf_counter(), []
-            for number in range(seconds + 3):
-                if number == 3:
+            for number in range(1, seconds + 4):
+                if number == 4:
                     cpu, began = cpu_seconds([web.process]), time.perf_counter()
                 if number == seconds // 4:
                     people.stdin.write("vanish\n")
                     people.stdin.flush()
                 writer.commit(number)
                 memory.append(web.process.memory_info().rss / 1e6)
-                due = began + UPDATE_EVERY_S * (number - 2 if number >= 3 else number + 1)
+                due = began + UPDATE_EVERY_S * (number - 3 if number >= 4 else number)
                 time.sleep(max(0, due - time.perf_counter()))
             cpu = (cpu_seconds([web.process]) - cpu) / (time.perf_counter() - began)
             people.stdin.write("stop\n")
             people.stdin.flush()
             report = json.loads(people.stdout.readline())
-    measured = range(3, seconds + 3)
+    measured = range(4, seconds + 4)
     arrivals = {int(number): times for number, times in report["arrivals"].items()}
     # Those who vanish read until then, so that up to so many more may have seen an update.
     delays = [

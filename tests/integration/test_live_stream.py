@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from console.live import hub, service
+from console.live import stream as stream_module
+from console.live.stream import RECHECK_S, SEND_TIMEOUT_S
 from console.models import Role, SiteAssignment
 from tests import live
 from tests.factories import make_site, make_user
@@ -196,11 +202,12 @@ class TestWhenItEnds:
         "loss",
         [
             lambda user: Session.objects.all().delete(),
+            lambda user: Session.objects.update(expire_date=timezone.now()),
             lambda user: type(user).objects.update(is_active=False),
             lambda user: SiteAssignment.objects.all().delete(),
             lambda user: (user.set_password("another long password"), user.save()),
         ],
-        ids=["signed out", "deactivated", "site taken away", "password changed"],
+        ids=["signed out", "session expired", "deactivated", "site taken away", "password changed"],
     )
     def test_when_the_person_may_no_longer_watch(
         self, strict_server: Server, loss: Callable[[User], object]
@@ -213,6 +220,49 @@ class TestWhenItEnds:
             assert stream.event() == ("end", "access")
             assert stream.event() is None
         wait_until(lambda: strict_server.service.hub.counts.viewers == 0)
+
+    def test_when_the_person_signs_out_in_another_tab(self, strict_server: Server) -> None:
+        make_site("HILL")
+        browser = Client()
+        browser.force_login(make_user())
+        session = browser.cookies[settings.SESSION_COOKIE_NAME].value
+        with strict_server.get("/live/sites/HILL/", session=session) as stream:
+            stream.events(2)
+            assert browser.post(reverse("sign_out")).status_code == 302
+            assert stream.event() == ("end", "access")
+            assert stream.event() is None
+
+    def test_within_a_minute_of_the_loss(self) -> None:
+        # The longest there can be between two questions: the wait for an update, and a viewer
+        # who takes the one before the question as late as is allowed.
+        assert RECHECK_S + SEND_TIMEOUT_S <= 60
+
+    def test_when_the_viewer_takes_nothing(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hub, "RENDERS_PER_SECOND_MAX", 1_000)
+        monkeypatch.setattr(stream_module, "SEND_TIMEOUT_S", 0.2)
+        monkeypatch.setitem(
+            live.TEMPLATES, "pumps.html", "<p>{{ count }} pumps</p>" + "<!-- wide -->\n" * 40_000
+        )
+        site = make_site("HILL")
+        session = session_of(make_user())
+        counts = server.service.hub.counts
+        with server.get("/live/sites/HILL/", session=session) as quick:
+            quick.events(2)
+            with server.get("/live/sites/HILL/", session=session):
+                number = 0
+                while number == 0 or counts.viewers == 2:
+                    number += 1
+                    add_pump(site, number)
+                    notify(site)
+                    event = quick.event()
+                    assert event is not None
+                    assert f"{number} pumps" in event[1]
+                # What is buffered for them counts until their connection is gone.
+                assert server.service.streams == 2
+            wait_until(lambda: server.service.streams == 1)
+            assert counts.viewers == 1
 
     def test_when_the_person_may_see_other_sites(self, strict_server: Server) -> None:
         user = make_user(Role.MANAGER, make_site())

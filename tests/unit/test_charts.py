@@ -48,6 +48,14 @@ def test_little_is_not_nothing() -> None:
     assert (nothing.height, little.height, much.height) == (0, 1, 24)
 
 
+def test_an_outline_has_the_columns_that_are_there() -> None:
+    nothing_and_much = charts.bars([0, 10, 5], width=32, height=24)
+    assert (
+        charts.outline(nothing_and_much) == "M11.0 0.0h10.0v24.0h-10.0zM22.0 12.0h10.0v12.0h-10.0z"
+    )
+    assert charts.outline(charts.bars([0, None], width=30, height=24)) == ""
+
+
 def test_level_never_overflows() -> None:
     assert charts.level(50_000, 30_000, height=120).height == 120
     assert charts.level(-5, 30_000, height=120).height == 0
