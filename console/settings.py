@@ -180,7 +180,6 @@ FORMAT_MODULE_PATH = "console.formats"
 #: The choice outlives the session, so that the sign-in page has it too.
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
-LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = SECURE_COOKIES
 TIME_ZONE = "UTC"
 USE_I18N = True

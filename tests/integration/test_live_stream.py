@@ -57,6 +57,18 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def test_a_stream_speaks_the_viewers_language(
+    server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    words = {"pumps.html": '<p id="pumps">{% translate "Fuelling points" %}</p>'}
+    live.use_plain_pages(monkeypatch, settings, templates=live.TEMPLATES | words)
+    make_site("HILL")
+    for language, expected in (("de", "Zapfpunkte"), ("en", "Fuelling points")):
+        session = session_of(make_user(Role.STAFF, language=language))
+        with server.get("/live/sites/HILL/", session=session) as stream:
+            assert expected in stream.events(2)["pumps"]
+
+
 class TestWhoGetsOne:
     def test_nobody_who_is_not_signed_in(self, server: Server) -> None:
         make_site("HILL")

@@ -81,12 +81,16 @@ def _folder(language: str) -> Path:
 
 def messages(catalog: Catalog) -> dict[Text, Message]:
     """Return the messages of a catalogue by what identifies them, without its head."""
-    return {(_key(message.id), message.context): message for message in catalog if message.id}
+    return {_key(message): message for message in catalog if message.id}
 
 
-def _key(text: str | list[str] | tuple[str, ...]) -> str | tuple[str, ...]:
-    # Babel reads plurals as tuples from one kind of file and as lists from the other.
-    return text if isinstance(text, str) else tuple(text)
+def _key(message: Message) -> Text:
+    # From compiled files Babel reads plurals as lists, and contexts as bytes.
+    text, context = message.id, message.context
+    return (
+        text if isinstance(text, str) else tuple(text),
+        context.decode() if isinstance(context, bytes) else context,
+    )
 
 
 def is_translated(message: Message) -> bool:

@@ -6,10 +6,12 @@ import re
 from importlib import import_module
 
 import pytest
+from babel.messages.catalog import Catalog
 from django.conf import settings
 
 from tests.tools.messages import (
     ROOT,
+    Text,
     catalogue,
     compiled,
     is_translated,
