@@ -50,9 +50,7 @@ def test_little_is_not_nothing() -> None:
 
 def test_an_outline_has_the_columns_that_are_there() -> None:
     nothing_and_much = charts.bars([0, 10, 5], width=32, height=24)
-    assert (
-        charts.outline(nothing_and_much) == "M11.0 0.0h10.0v24.0h-10.0zM22.0 12.0h10.0v12.0h-10.0z"
-    )
+    assert charts.outline(nothing_and_much) == "M11 0h10v24h-10zM22 12h10v12h-10z"
     assert charts.outline(charts.bars([0, None], width=30, height=24)) == ""
 
 
