@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import time
 
 import aiomqtt
 import uvloop
+
+from tests.benchmarks.memory import peak_mb
 
 CLIENT_ID = "bench-bare"
 
@@ -40,14 +41,13 @@ def main(port: int, count: int) -> None:
     """Measure and print."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         seconds, cpu_seconds = runner.run(receive(port, count))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     print(
         json.dumps(
             {
                 "events": count,
                 "seconds": seconds,
                 "cpu_seconds": cpu_seconds,
-                "peak_mb": peak_mb,
+                "peak_mb": peak_mb(),
             }
         )
     )

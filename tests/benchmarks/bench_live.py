@@ -10,7 +10,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.rig import Rig, cpu_seconds, machine, peak_mb, running_rig
+from tests.benchmarks.memory import peak_mb
+from tests.benchmarks.rig import Rig, cpu_seconds, machine, running_rig
 from tests.benchmarks.traffic import PUMPS_PER_SITE, SITES
 
 PUMPS_PER_S = 10_000
@@ -52,7 +53,7 @@ def idle_and_loaded(rig: Rig) -> list[tuple[str, dict[str, float]]]:
                         "statements/s": float(calls or 0) / SECONDS,
                         "database ms/s": float(took_ms or 0) / SECONDS,
                         "worker CPU ms/s": cpu * 1000 / SECONDS,
-                        "peak MB": peak_mb(process),
+                        "peak MB": peak_mb(process.pid),
                     },
                 )
             )

@@ -21,6 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from console.embedded.postgres import embedded_database, running_postgres
+from tests.benchmarks.memory import peak_mb
 from tests.benchmarks.traffic import FISCAL_DAY, SITES, site_code
 from tests.mosquitto import Mosquitto
 
@@ -188,7 +189,7 @@ def measure(processes: list[psutil.Process], progress: Callable[[], int], until:
             first = (count, now, cpu)
         if count >= until:
             assert first is not None
-            peak = sum(peak_mb(process) for process in processes)
+            peak = sum(peak_mb(process.pid) for process in processes)
             return Run(until - first[0], now - first[1], cpu - first[2], peak)
         if now - began > GIVE_UP_AFTER_S:
             raise TimeoutError(f"{count} of {until} events after {GIVE_UP_AFTER_S} s")
@@ -203,14 +204,6 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
 def stored(rig: Rig) -> int:
     """How many entries are committed."""
     return int(rig.value("SELECT coalesce(sum(entry_count), 0) FROM fiscal_day"))
-
-
-def peak_mb(process: psutil.Process) -> float:
-    """The most memory a process ever held, in MB."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1000
-    raise RuntimeError("the kernel does not tell peak memory")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ ends after COUNT entries and prints one line of JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections import defaultdict
@@ -32,6 +31,7 @@ from ledger.models.fields import (
     UnitPriceField,
     VolumeField,
 )
+from tests.benchmarks.memory import peak_mb
 
 CLIENT_ID = "bench-sync"
 
@@ -103,7 +103,7 @@ def main(count: int) -> None:
         now = time.time()
         meter = seconds[int(now)]
         meter.latencies.append(((time.perf_counter() - received) * 1000, 1))
-        meter.lags.append(((now - fields["occurred_at"].timestamp()) * 1000, 1))
+        meter.lags.append((now - fields["occurred_at"].timestamp()) * 1000)
         if stored == count:
             client.disconnect()
 
@@ -119,7 +119,7 @@ def main(count: int) -> None:
                 "events": stored,
                 "seconds": time.perf_counter() - began,
                 "cpu_seconds": time.process_time() - cpu_began,
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+                "peak_mb": peak_mb(),
                 "pulses": [meter.row() for _, meter in sorted(seconds.items())],
             }
         )
