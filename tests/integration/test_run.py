@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -154,15 +155,9 @@ def test_a_part_that_dies_is_named_and_stops_all(tmp_path: Path, runs: list[Run]
     run = Run(tmp_path, "--sites", "0")
     runs.append(run)
     run.wait_until_ready()
-    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
-    if not children.exists():
-        pytest.skip("only Linux lists a process's children in a file")
-    (worker,) = (
-        int(child)
-        for child in children.read_text().split()
-        if b"ingest" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-    )
-    os.kill(worker, signal.SIGKILL)
+    children = psutil.Process(run.process.pid).children()
+    (worker,) = (child for child in children if "ingest" in child.cmdline())
+    worker.kill()
     assert run.wait() == 1
     assert "because worker was ended by signal 9 (SIGKILL)" in run.said
     assert server_process_id(tmp_path) is None
