@@ -243,6 +243,8 @@ async def test_the_end_of_a_watched_process_is_a_failure(bench: Bench) -> None:
         await never()
 
     await supervisor.run(announce=announce, watched={"the database": other.pid})
+    # The supervisor may see it end before the announcement does, which is cancelled then.
+    await other.wait()
     assert supervisor.failure == "Everything was stopped because the database ended."
     assert bench.ended() == ["a"]
 
