@@ -9,8 +9,10 @@ from typing import Any
 
 from console.models import Role, SiteAssignment, User
 from ledger.models import (
+    Correction,
     DayTotal,
     Entry,
+    EntryValues,
     FiscalDay,
     FuellingPoint,
     HourTotal,
@@ -83,6 +85,36 @@ def make_entry(
         "unit_price": Decimal("1.4790"),
     }
     return Entry.objects.create(site=site, fiscal_day=day, sequence=sequence, **defaults | values)
+
+
+def make_correction(entry: Entry, *, author: User | None = None, **values: Any) -> Correction:
+    """Write a revision past the services: proposed if a second person is needed, else approved.
+
+    It states what the entry states, but for the given values, and moves no totals.
+    """
+    author = author or make_user()
+    stated = {field.name: getattr(entry, field.name) for field in EntryValues._meta.fields}
+    needs_approval = values.setdefault("needs_approval", False)
+    at = datetime.datetime.now(datetime.UTC)
+    defaults = {
+        "site": entry.site,
+        "fiscal_day": entry.fiscal_day,
+        "sequence": entry.sequence,
+        "revision": 1,
+        "action": Correction.Action.CORRECT,
+        "reason": Correction.Reason.WRONG_PRICE,
+        "author": author,
+        "proposed_at": at,
+        "status": Correction.Status.PROPOSED,
+    }
+    if not needs_approval:
+        defaults |= {
+            "status": Correction.Status.APPROVED,
+            "decided_by": author,
+            "decided_at": at,
+            "posted_to": entry.fiscal_day,
+        }
+    return Correction.objects.create(**stated | defaults | values)
 
 
 def make_day(

@@ -1,8 +1,10 @@
 """The ledger's tables. Keys are what the business writes on paper; see each module."""
 
+from ledger.models.audit import AuditEvent
 from ledger.models.command import Command
+from ledger.models.correction import Correction, CorrectionPosting
 from ledger.models.day import DayTotal, DeclaredTotal, Dip, FiscalDay, HourTotal, Totalizer
-from ledger.models.entry import Entry, EntryFlag, Kind, Payment
+from ledger.models.entry import Entry, EntryFlag, EntryValues, Kind, Payment
 from ledger.models.live import (
     Alarm,
     AlarmAcknowledgement,
@@ -20,13 +22,17 @@ __all__ = [
     "Alarm",
     "AlarmAcknowledgement",
     "AlarmEvent",
+    "AuditEvent",
     "Command",
+    "Correction",
+    "CorrectionPosting",
     "DayTotal",
     "DeclaredTotal",
     "Delivery",
     "Dip",
     "Entry",
     "EntryFlag",
+    "EntryValues",
     "FiscalDay",
     "FuellingPoint",
     "HourTotal",

@@ -48,6 +48,7 @@ class EntryFlag(enum.IntFlag):
     FAR_FROM_FISCAL_DAY = 8  # occurred more than two days from its fiscal day
     IN_THE_FUTURE = 16  # occurred after it was received
     TOTALIZER_JUMP = 32  # the nozzle's meter moved by something else than the volume sold
+    MANUAL = 64  # entered by hand in place of a missing one; its first correction says by whom
 
     @property
     def label(self) -> str:
@@ -62,35 +63,19 @@ _FLAG_LABELS = {
     EntryFlag.FAR_FROM_FISCAL_DAY: _("Time is far from the fiscal day"),
     EntryFlag.IN_THE_FUTURE: _("Time lies in the future"),
     EntryFlag.TOTALIZER_JUMP: _("Totalizer does not follow from the sale before"),
+    EntryFlag.MANUAL: _("Entered by hand"),
 }
 
 
-class Entry(models.Model):
-    """One numbered line of a site's fiscal day.
-
-    Invariants: (site, fiscal_day, sequence) names an entry for ever; a row is never updated,
-    deleted or truncated (the database refuses); the one writer is the ingest worker
-    (`ingest.store`). The table is partitioned by month of the fiscal day and made by
-    `ledger/sql/entry.sql`, which also says why its columns stand in another order there.
+class EntryValues(models.Model):
+    """What an entry says happened: the columns that a correction restates.
 
     Amounts are gross, in the site's currency; a refund is negative. Volumes are litres at pump
     conditions, `volume_15c` litres at 15 degrees (None when unknown).
     """
 
-    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "sequence")
-    # No constraint here: each insert locks the entry's fiscal_day row, which has the foreign key.
-    site = models.ForeignKey(
-        Site,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="entries",
-    )
-    fiscal_day = models.DateField(_("fiscal day"))
-    sequence = models.IntegerField(_("sequence"))
     kind = models.SmallIntegerField(_("kind"), choices=Kind)
     occurred_at = models.DateTimeField(_("occurred at"))
-    received_at = models.DateTimeField(_("received at"))
     product = models.CharField(_("product"), max_length=32)
     amount = MoneyField(_("amount"))
     volume = VolumeField(_("volume, litres"), null=True)
@@ -104,6 +89,33 @@ class Entry(models.Model):
     device_transaction = models.IntegerField(_("pump's own transaction number"), null=True)
     totalizer = TotalVolumeField(_("totalizer, litres"), null=True)
     offline = models.BooleanField(_("sold while the pump ran stand-alone"), default=False)
+
+    class Meta:
+        abstract = True
+
+
+class Entry(EntryValues):
+    """One numbered line of a site's fiscal day.
+
+    Invariants: (site, fiscal_day, sequence) names an entry for ever; a row is never updated,
+    deleted or truncated (the database refuses). The writers are the ingest worker
+    (`ingest.store`) and, for what a site can no longer send, `ledger.services`. The table is
+    partitioned by month of the fiscal day and made by `ledger/sql/entry.sql`, which also says why
+    its columns stand in another order there.
+    """
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "sequence")
+    # No constraint here: each insert locks the entry's fiscal_day row, which has the foreign key.
+    site = models.ForeignKey(
+        Site,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="entries",
+    )
+    fiscal_day = models.DateField(_("fiscal day"))
+    sequence = models.IntegerField(_("sequence"))
+    received_at = models.DateTimeField(_("received at"))
     flags = models.SmallIntegerField(_("flags"), default=0)
 
     class Meta:

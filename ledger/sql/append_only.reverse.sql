@@ -1,0 +1,2 @@
+DROP FUNCTION correction_refuse_change() CASCADE;
+DROP FUNCTION refuse_change() CASCADE;
