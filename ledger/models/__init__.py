@@ -3,7 +3,15 @@
 from ledger.models.audit import AuditEvent
 from ledger.models.command import Command
 from ledger.models.correction import Correction, CorrectionPosting
-from ledger.models.day import DayTotal, DeclaredTotal, Dip, FiscalDay, HourTotal, Totalizer
+from ledger.models.day import (
+    DayTotal,
+    DeclaredTotal,
+    Dip,
+    FiscalDay,
+    HourTotal,
+    PaymentTotal,
+    Totalizer,
+)
 from ledger.models.entry import Entry, EntryFlag, EntryValues, Kind, Payment
 from ledger.models.live import (
     Alarm,
@@ -41,6 +49,7 @@ __all__ = [
     "Nozzle",
     "NozzleState",
     "Payment",
+    "PaymentTotal",
     "Product",
     "ProductFamily",
     "Pulse",
