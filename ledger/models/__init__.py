@@ -23,10 +23,11 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
-from ledger.models.operations import IngestWorker, Pulse, Quarantine
+from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
+    "Adoption",
     "Alarm",
     "AlarmAcknowledgement",
     "AlarmEvent",
