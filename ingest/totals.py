@@ -98,7 +98,8 @@ class DayAdditions:
     def by_payment(self) -> dict[tuple[str | None, str], list[Any]]:
         """Return count, volume and amount by payment and kind."""
         return {
-            key: sums[:3] for key, sums in _regroup(self._sums, lambda key: (key[3], key[1])).items()
+            key: sums[:3]
+            for key, sums in _regroup(self._sums, lambda key: (key[3], key[1])).items()
         }
 
     def by_hour(self) -> dict[tuple[int], list[Any]]:

@@ -19,6 +19,7 @@ from ledger.models import (
     IngestWorker,
     Kind,
     Nozzle,
+    PaymentTotal,
     Product,
     Pulse,
     Quarantine,
@@ -26,6 +27,7 @@ from ledger.models import (
     SiteStatus,
     Tank,
 )
+from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 
 _numbers = count(1)
 PASSWORD = "a long enough password"

@@ -17,7 +17,6 @@ from ledger.models.fields import (
 )
 from ledger.models.site import Site
 
-
 #: A column of a key cannot be null, so the totals of entries that gave no tax rate stand under a
 #: rate that no entry can have (the contract takes 0 to 100). It is not 0, which was stated.
 NO_TAX_RATE = Decimal(-1)

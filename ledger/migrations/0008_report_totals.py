@@ -7,7 +7,7 @@ from ledger.sql import run_sql
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0006_corrections_and_audit"),
+        ("ledger", "0007_adoption"),
     ]
 
     operations = [
