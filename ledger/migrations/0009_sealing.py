@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import ledger.models.fields
+from ledger.sql import run_sql
 
 
 class Migration(migrations.Migration):
@@ -314,4 +315,5 @@ class Migration(migrations.Migration):
                 condition=models.Q(("number__gte", 1)), name="explanation_number"
             ),
         ),
+        run_sql("seal_guard"),
     ]
