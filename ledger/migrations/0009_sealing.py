@@ -33,6 +33,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("fiscal_day", models.DateField(verbose_name="fiscal day")),
+                (
+                    "site",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.site",
+                    ),
+                ),
                 ("document", models.TextField(verbose_name="sealed document")),
                 ("entry_marks", models.BinaryField(verbose_name="marks of the entries")),
             ],
@@ -56,6 +65,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("fiscal_day", models.DateField(verbose_name="fiscal day")),
+                (
+                    "site",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="explanations",
+                        to="ledger.site",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
                 ("number", models.SmallIntegerField(verbose_name="number")),
                 (
                     "subject",
@@ -277,36 +304,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("z_number__isnull", False)),
                 fields=("site", "z_number"),
                 name="fiscal_day_z_number",
-            ),
-        ),
-        migrations.AddField(
-            model_name="dayseal",
-            name="site",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="ledger.site",
-            ),
-        ),
-        migrations.AddField(
-            model_name="explanation",
-            name="author",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="explanation",
-            name="site",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="explanations",
-                to="ledger.site",
             ),
         ),
         migrations.AddConstraint(
