@@ -84,7 +84,8 @@ class Exhibit:
 
 def templates_folder() -> Path:
     """Return the folder of all templates."""
-    return Path(settings.TEMPLATES[0]["DIRS"][0])
+    configured: dict[str, Any] = settings.TEMPLATES[0]
+    return Path(configured["DIRS"][0])
 
 
 def catalogue() -> list[Exhibit]:

@@ -312,7 +312,7 @@ class Values:
         if isinstance(field, models.JSONField):
             return self._plain(value)
         try:
-            return field.to_python(value)  # type: ignore[union-attr]
+            return field.to_python(value)
         except ValidationError as error:
             raise FixtureError(" ".join(error.messages)) from error
 

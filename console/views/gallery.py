@@ -75,12 +75,12 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 @never_cache
 @xframe_options_sameorigin
-@csp_update({"frame-ancestors": ["'self'"]})  # type: ignore[untyped-decorator]
+@csp_update({"frame-ancestors": ["'self'"]})  # type: ignore[arg-type]
 def frame(request: HttpRequest, name: str, state: str) -> HttpResponse:
     """Show one state by itself, or in clear words why it cannot be shown."""
     _let_in(request)
     found = exhibit(name)
-    shown = found and found.state(state)
+    shown = found.state(state) if found else None
     if found is None or shown is None:
         raise Http404(_("There is no such template in the gallery."))
     look = _look(request)
