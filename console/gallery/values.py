@@ -106,9 +106,10 @@ class Values:
 
     def of_contract(self, value: Any, name: ContextName) -> Any:
         """Make the value of a name of the context, of the type that its note speaks of."""
-        return self._within(name.name, self._of_contract, self.expanded(value), name)
+        return self._within(name.name, self._of_contract, value, name)
 
     def _of_contract(self, value: Any, name: ContextName) -> Any:
+        value = self.expanded(value)
         if value is None:
             return None
         # What a view adds to a row: "message (Quarantine with raw_head)".

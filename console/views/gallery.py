@@ -6,7 +6,7 @@ import datetime
 import hashlib
 from typing import Any, NamedTuple
 
-from csp.decorators import csp_update
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -76,7 +76,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 @never_cache
 @xframe_options_sameorigin
-@csp_update({"frame-ancestors": ["'self'"]})  # type: ignore[arg-type]
+@csp_replace({"frame-ancestors": ["'self'"]})  # type: ignore[arg-type]
 def frame(request: HttpRequest, name: str, state: str) -> HttpResponse:
     """Show one state by itself, or in clear words why it cannot be shown."""
     _let_in(request)
