@@ -102,7 +102,11 @@ def test_a_form_is_as_it_was_sent() -> None:
     ("value", "note", "message"),
     [
         ({"volme": "1"}, "TankView", "it: TankView has no “volme”. It has: number, product"),
-        ({"state": {"sate": "idle"}}, "FuellingPointView", "it: state: PumpState has no “sate”"),
+        (
+            {"state": {"sate": "idle"}},
+            "FuellingPointView",
+            "it: state: sate: PumpState has no “sate”",
+        ),
         ({"number": 1, "volume": "much"}, "TankView", "it: volume: 'much' is no decimal"),
         ({"number": 1, "at": "soon"}, "TankView", "it: at: 'soon' is no time"),
         ("parked", "SiteState", "it: 'parked' is no SiteState: live"),
