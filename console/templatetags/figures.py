@@ -212,7 +212,6 @@ def plot(minutes: Sequence[PulseSpan], columns: str, title: str, name: str) -> d
         ),
         "ticks": [{"y": tick.y, "label": _short(tick.value, kind)} for tick in drawn.ticks],
         "highest": _measured(max(known, default=None), kind),
-        "minutes": minutes,
         "last": len(minutes) - 1,
         **size,
     }
