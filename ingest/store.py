@@ -1,6 +1,6 @@
 """One batch, one transaction: entries, events, quarantine, and all that is added up from them.
 
-After `store` returns, every message of the batch has its outcome in the database and may be
+After `store` returns and the caller's transaction, where it has one, is committed, every message of the batch has its outcome in the database and may be
 acknowledged. If it raises, nothing of the batch is there and it can be stored again.
 """
 
@@ -366,7 +366,7 @@ class _Transaction:
                 _QUARANTINE,
                 [
                     {name: getattr(one, name) for name in one.__dataclass_fields__}
-                    | {"received_at": self.received_at}
+                    | {"received_at": self.received_at, "replay_of": self.batch.replay_of}
                     for one in rejected
                 ],
             )

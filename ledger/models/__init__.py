@@ -23,7 +23,13 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
-from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
+from ledger.models.operations import (
+    Adoption,
+    IngestWorker,
+    Pulse,
+    Quarantine,
+    QuarantineDecision,
+)
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
@@ -56,6 +62,7 @@ __all__ = [
     "Pulse",
     "PumpState",
     "Quarantine",
+    "QuarantineDecision",
     "Site",
     "SiteStatus",
     "Tank",

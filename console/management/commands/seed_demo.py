@@ -33,7 +33,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, sites: int, **options: Any) -> None:
         """Seed and show."""
         try:
-            demo = demo_seed(site_count=sites)
+            with transaction.atomic():
+                demo = demo_seed(site_count=sites)
+                _record(demo)
         except (DemoRefusedError, SiteRegistrationError, ValueError) as error:
             raise CommandError(str(error)) from error
         console = Console(file=self.stdout)  # type: ignore[arg-type]
@@ -41,6 +43,12 @@ class Command(BaseCommand):
         found = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         console.print(f"Demo sites: {found}", highlight=False)
         console.print(people_table(demo))
+
+
+def _record(demo: Demo) -> None:
+    outcomes = Counter(registration.outcome for registration in demo.registrations)
+    if outcomes["registered"] or outcomes["updated"]:
+        audit_record(action="demo.seeded", actor="seed_demo", detail=outcomes)
 
 
 def people_table(demo: Demo) -> Table:

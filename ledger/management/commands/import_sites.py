@@ -39,7 +39,9 @@ class Command(BaseCommand):
         try:
             register = read_fuel_finder(file, today=timezone.localdate())
             taken = dict(Site.objects.values_list("code", "source_id"))
-            registrations = sites_register(specs=give_codes(register.sites, taken))
+            with transaction.atomic():
+                registrations = sites_register(specs=give_codes(register.sites, taken))
+                _record(file, registrations)
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}") from error
         except (FuelFinderError, SiteRegistrationError) as error:
@@ -50,6 +52,14 @@ class Command(BaseCommand):
         console.print(summary_table(register, registrations))
         if register.dirty:
             console.print(dirty_table(register.dirty))
+
+
+def _record(file: Path, registrations: list[Registration]) -> None:
+    outcomes = Counter(registration.outcome for registration in registrations)
+    if outcomes["registered"] or outcomes["updated"]:
+        audit_record(
+            action="sites.imported", actor="import_sites", subject=file.name, detail=outcomes
+        )
 
 
 def write_report(path: Path, dirty: list[DirtyValue]) -> None:
