@@ -151,13 +151,13 @@ def _json_lines(text: str, wanted: tuple[Step, ...] | None, detail: str) -> Iter
     parts: list[Part] = []
     awaits_name = False
 
-    def mark(token: str) -> bool:
+    def mark(piece: str) -> bool:
         if wanted is None or len(path) != len(wanted):
             return False
         if any(want is not None and want != step for want, step in zip(wanted, path, strict=True)):
             return False
         # Where the reason leaves open which one it is, it quotes the value.
-        value = re.escape(token.strip('"'))
+        value = re.escape(piece.strip('"'))
         return None not in wanted or bool(re.search(rf"(?<![\w.]){value}(?![\w.])", detail))
 
     def line(indent: int) -> Line:
@@ -165,26 +165,26 @@ def _json_lines(text: str, wanted: tuple[Step, ...] | None, detail: str) -> Iter
         done, parts = Line(parts, min(indent, INDENT_MAX)), []
         return done
 
-    for token in _TOKEN.findall(text):
+    for piece in _TOKEN.findall(text):
         depth = len(objects)
-        if token.isspace():
+        if piece.isspace():
             continue
-        if token in "}]":
+        if piece in "}]":
             if filled[-1]:
                 yield line(depth)
             objects.pop()
             filled.pop()
             path.pop()
-            parts.append(Part(token))
-        elif token == ",":
-            parts.append(Part(token))
+            parts.append(Part(piece))
+        elif piece == ",":
+            parts.append(Part(piece))
             yield line(depth)
             if objects[-1]:
                 awaits_name = True
             else:
                 place = path[-1]
                 path[-1] = place + 1 if isinstance(place, int) else 0
-        elif token == ":":
+        elif piece == ":":
             parts.append(Part(": "))
         else:
             if objects and not filled[-1]:
@@ -192,26 +192,26 @@ def _json_lines(text: str, wanted: tuple[Step, ...] | None, detail: str) -> Iter
                 yield line(depth - 1)
             if awaits_name:
                 awaits_name = False
-                path[-1] = _name(token)
-                parts += _token_parts(token, is_fault=False)
+                path[-1] = _name(piece)
+                parts += _token_parts(piece, is_fault=False)
                 continue
-            parts += _token_parts(token, is_fault=mark(token))
-            if token in "{[":
-                objects.append(token == "{")
+            parts += _token_parts(piece, is_fault=mark(piece))
+            if piece in "{[":
+                objects.append(piece == "{")
                 filled.append(False)
-                path.append("" if token == "{" else 0)
-                awaits_name = token == "{"
+                path.append("" if piece == "{" else 0)
+                awaits_name = piece == "{"
     yield line(0)
 
 
-def _name(token: str) -> str:
-    return str(json.loads(token))
+def _name(piece: str) -> str:
+    return str(json.loads(piece))
 
 
-def _token_parts(token: str, *, is_fault: bool) -> list[Part]:
-    if len(token) > TOKEN_CHARS_MAX:
-        token = token[:TOKEN_CHARS_MAX] + "…"
-    return _parts(token, is_fault=is_fault)
+def _token_parts(piece: str, *, is_fault: bool) -> list[Part]:
+    if len(piece) > TOKEN_CHARS_MAX:
+        piece = piece[:TOKEN_CHARS_MAX] + "…"
+    return _parts(piece, is_fault=is_fault)
 
 
 def _parts(text: str, *, is_fault: bool = False) -> list[Part]:

@@ -66,7 +66,7 @@ class Lease:
         on_commands: Callable[[], None],
         on_releases: Callable[[], None],
     ) -> None:
-        """Call back whenever sites changed, commands wait or messages were released from quarantine.
+        """Call back whenever sites changed, commands wait or messages were released.
 
         LeaseLost with the connection.
         """

@@ -81,7 +81,7 @@ class Releases:
             self._rung.clear()
             try:
                 while await self._replay_next():
-                    await asyncio.sleep(0)
+                    pass
             except PASSING_ERRORS as error:
                 logger.warning("releases: %s; the message waits and is tried again", error)
                 await asyncio.sleep(RETRY_S)

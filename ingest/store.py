@@ -1,7 +1,8 @@
 """One batch, one transaction: entries, events, quarantine, and all that is added up from them.
 
-After `store` returns and the caller's transaction, where it has one, is committed, every message of the batch has its outcome in the database and may be
-acknowledged. If it raises, nothing of the batch is there and it can be stored again.
+After `store` returns, every message of the batch has its outcome in the database and may be
+acknowledged; where the caller has a transaction open, once that is committed. If it raises, nothing
+of the batch is there and it can be stored again.
 """
 
 from __future__ import annotations

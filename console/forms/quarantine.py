@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from console.forms.base import ConsoleForm, FieldGroup
 from console.forms.fields import Facts, FigureField, Text
 from console.payload import fault_place, payload_view
-from ledger.models import Kind, Payment, Quarantine, QuarantineDecision
+from ledger.models import Kind, Payment, QuarantineDecision
 from ledger.selectors.stated import (
     stated_date,
     stated_decimal,
@@ -108,9 +108,7 @@ def _time(value: str) -> None:
 
 
 def _device(label: Text) -> forms.IntegerField:
-    return forms.IntegerField(
-        label=label, required=False, min_value=0, max_value=DEVICE_NUMBER_MAX
-    )
+    return forms.IntegerField(label=label, required=False, min_value=0, max_value=DEVICE_NUMBER_MAX)
 
 
 def _figure(label: Text, digits: int, places: int, **options: Any) -> FigureField:
@@ -120,7 +118,7 @@ def _figure(label: Text, digits: int, places: int, **options: Any) -> FigureFiel
 
 
 class MendForm(ConsoleForm):
-    """What both ways of mending have: `payload` is the mended message, `changes` what it changes."""
+    """What both ways of mending have; `payload` is the mended message."""
 
     note = forms.CharField(
         label=gettext_lazy("Note"),
@@ -162,8 +160,15 @@ class EntryMendForm(MendForm):
         ),
         FieldGroup(
             title=gettext_lazy("Where"),
-            fields=("fuelling_point", "nozzle", "tank", "device_transaction", "totalizer")
-            + ("volume_15c", "offline"),
+            fields=(
+                "fuelling_point",
+                "nozzle",
+                "tank",
+                "device_transaction",
+                "totalizer",
+                "volume_15c",
+                "offline",
+            ),
         ),
         FieldGroup(title=gettext_lazy("Why"), fields=("note",)),
     )
@@ -206,23 +211,32 @@ class EntryMendForm(MendForm):
         label=gettext_lazy("Sold while the pump ran stand-alone"), required=False
     )
 
-    def __init__(self, data: Any = None, *, message: Quarantine, currency: str = "") -> None:
-        self.told = stated_object(message.raw) or {}
+    def __init__(
+        self,
+        *args: Any,
+        raw: bytes | memoryview,
+        detail: str = "",
+        currency: str = "",
+        initial: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.told = stated_object(raw) or {}
         litres = Facts(unit=_("L"))
         self.facts = dict.fromkeys(("volume", "volume_15c", "totalizer"), litres) | {
             "amount": Facts(currency=currency),
             "unit_price": Facts(currency=currency),
             "tax_rate": Facts(unit="%"),
         }
-        super().__init__(data, initial={name: self._initial(name) for name in self.base_fields})
-        path = fault_place(message.detail, 0).path
+        stated = {name: self._initial(name) for name in self.base_fields}
+        super().__init__(*args, initial={**stated, **(initial or {})}, **kwargs)
+        path = fault_place(detail, 0).path
         if path and path[0] in self.fields:
             self.focused_field = str(path[0])
 
     @staticmethod
-    def fits(message: Quarantine) -> bool:
-        """Say whether the message is one that has such fields."""
-        return stated_object(message.raw) is not None
+    def fits(raw: bytes | memoryview) -> bool:
+        """Say whether a message is one that has such fields."""
+        return stated_object(raw) is not None
 
     def _initial(self, name: str) -> Any:
         value = self.told.get(name)
@@ -260,7 +274,9 @@ class EntryMendForm(MendForm):
             return
         read = _READERS.get(name)
         if before is not None and not isinstance(before, bool):
-            if read is not None and read(before) == (read(value) if name == "occurred_at" else value):
+            if read is not None and read(before) == (
+                read(value) if name == "occurred_at" else value
+            ):
                 return
             if read is None and before == value:
                 return
@@ -297,14 +313,20 @@ class RawMendForm(MendForm):
     )
     field_order = ("text", "note")
 
-    def __init__(self, data: Any = None, *, message: Quarantine) -> None:
-        self.before = _editable_text(message)
-        super().__init__(data, initial={"text": self.before})
+    def __init__(
+        self,
+        *args: Any,
+        raw: bytes | memoryview,
+        initial: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.before = _editable_text(bytes(raw))
+        super().__init__(*args, initial={"text": self.before, **(initial or {})}, **kwargs)
 
     @staticmethod
-    def fits(message: Quarantine) -> bool:
-        """Say whether the message is short enough."""
-        return len(message.raw) <= MENDED_IN_PAGE_BYTES_MAX
+    def fits(raw: bytes | memoryview) -> bool:
+        """Say whether a message is short enough."""
+        return len(raw) <= MENDED_IN_PAGE_BYTES_MAX
 
     def clean_text(self) -> str:
         """Return the text with the line ends of JSON; refuse what is no JSON."""
@@ -349,9 +371,8 @@ class RawMendForm(MendForm):
         ]
 
 
-def _editable_text(message: Quarantine) -> str:
+def _editable_text(raw: bytes) -> str:
     """Return JSON laid out, anything else as it came; bytes that are no text become a mark."""
-    raw = bytes(message.raw)
     view = payload_view(raw)
     is_exact = not any(part.is_escape for line in view.lines for part in line.parts)
     if view.is_json and not view.is_cut and is_exact:

@@ -154,7 +154,7 @@ def mend(request: HtmxHttpRequest, message_id: int) -> HttpResponse:
         "form": form,
         "as_raw": kind is RawMendForm,
         "can_be_fields": _can_be_fields(found),
-        "can_be_text": RawMendForm.fits(found),
+        "can_be_text": RawMendForm.fits(found.raw),
         "is_checked": is_checked,
         "is_open": _can(found, Action.MEND),
     }
@@ -275,9 +275,7 @@ def _take(
     raise QuarantineDecisionError(_("This is done in a form of its own."))
 
 
-def _accept_each(
-    messages: QuerySet[Quarantine], *, person: User, note: str
-) -> tuple[int, int]:
+def _accept_each(messages: QuerySet[Quarantine], *, person: User, note: str) -> tuple[int, int]:
     """Accept messages one by one: one that cannot be does not keep the others from it."""
     count = left = 0
     for found in undecided(messages, Action.ACCEPT).select_related("site")[:ACCEPTED_MAX]:
@@ -351,21 +349,22 @@ def _can(found: Quarantine, action: Action) -> bool:
 
 
 def _can_be_fields(found: Quarantine) -> bool:
-    return topic_parts(found.topic).lane == Lane.LEDGER and EntryMendForm.fits(found)
+    return topic_parts(found.topic).lane == Lane.LEDGER and EntryMendForm.fits(found.raw)
 
 
 def _mend_form(request: HttpRequest, found: Quarantine) -> type[MendForm] | None:
     """Return how the message can be mended: as fields, unless asked for the text; None if not."""
     if _can_be_fields(found) and request.GET.get("as") != "text":
         return EntryMendForm
-    return RawMendForm if RawMendForm.fits(found) else None
+    return RawMendForm if RawMendForm.fits(found.raw) else None
 
 
 def _bound_mend_form(kind: type[MendForm], request: HttpRequest, found: Quarantine) -> MendForm:
     data = request.POST if request.method == "POST" else None
     if issubclass(kind, EntryMendForm):
-        return kind(data, message=found, currency=found.site.currency if found.site else "")
-    return RawMendForm(data, message=found)
+        currency = found.site.currency if found.site else ""
+        return kind(data, raw=found.raw, detail=found.detail, currency=currency)
+    return RawMendForm(data, raw=found.raw)
 
 
 def _usual_place() -> dict[str, str]:

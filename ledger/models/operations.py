@@ -63,7 +63,7 @@ class Quarantine(models.Model):
         "self", on_delete=models.PROTECT, null=True, related_name="replays", db_index=False
     )
     replayed_at = models.DateTimeField(_("replayed at"), null=True)
-    replayed_by = models.CharField(_("replayed by the worker"), max_length=64, null=True)  # noqa: DJ001 unknown until then
+    replayed_by = models.CharField(_("replayed by the worker"), max_length=64, null=True)
     replay_stored = models.IntegerField(_("stored from the replay"), null=True)
     replay_duplicates = models.IntegerField(_("duplicates in the replay"), null=True)
     replay_quarantined = models.IntegerField(_("quarantined from the replay"), null=True)

@@ -66,9 +66,7 @@ class AuditFilter:
         }
         events = events.filter(**{name: value for name, value in exact.items() if value})
         if self.action:
-            events = events.filter(
-                Q(action=self.action) | Q(action__startswith=f"{self.action}.")
-            )
+            events = events.filter(Q(action=self.action) | Q(action__startswith=f"{self.action}."))
         if self.person:
             events = events.filter(
                 Q(actor_name__icontains=self.person) | Q(actor__username=self.person)

@@ -10,15 +10,11 @@ from typing import Any
 
 from django.db.models import (
     Avg,
-    BinaryField,
     Count,
-    F,
-    Func,
     Max,
     QuerySet,
     Sum,
     TextChoices,
-    Value,
 )
 from django.db.models.functions import TruncMinute
 from django.utils import timezone

@@ -77,9 +77,7 @@ class QuarantineFilter:
             messages = messages.filter(**{f"last_received_at__{how}": timezone.now() - ago})
         if self.text:
             messages = messages.alias(place=_Position(self.text)).filter(
-                Q(detail__icontains=self.text)
-                | Q(topic__icontains=self.text)
-                | Q(place__gt=0)
+                Q(detail__icontains=self.text) | Q(topic__icontains=self.text) | Q(place__gt=0)
             )
         if self.last_id is not None:
             messages = messages.filter(id__lte=self.last_id)
@@ -142,9 +140,7 @@ class QuarantineCounts:
     @property
     def tally(self) -> list[tuple[str, str, int]]:
         """Each reason that there is, its name, and how many messages; the most first."""
-        return [
-            (code, str(Quarantine.Reason(code).label), count) for code, count in self.by_reason
-        ]
+        return [(code, str(Quarantine.Reason(code).label), count) for code, count in self.by_reason]
 
 
 def quarantine_counts(messages: QuerySet[Quarantine]) -> QuarantineCounts:

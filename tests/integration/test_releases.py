@@ -201,9 +201,7 @@ async def test_it_needs_no_broker(embedded_rig: Rig, person: User) -> None:
     await rig.until("SELECT count(*) FROM entry", 1)
 
 
-async def test_a_worker_that_is_killed_leaves_none_claimed(
-    embedded_rig: Rig, person: User
-) -> None:
+async def test_a_worker_that_is_killed_leaves_none_claimed(embedded_rig: Rig, person: User) -> None:
     rig = embedded_rig
     for number in range(1, 201):
         await quarantined(entry(number), reason="unknown_site")

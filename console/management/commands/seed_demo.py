@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,7 @@ from rich.table import Table
 from console.demo import DEMO_PEOPLE, Demo, DemoRefusedError, demo_seed
 from console.models import Role
 from ledger.demo_sites import DEMO_SITES_DEFAULT
+from ledger.services.audit import audit_record
 from ledger.services.sites import SiteRegistrationError
 
 

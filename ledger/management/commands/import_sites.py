@@ -9,12 +9,14 @@ from textwrap import shorten
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
 from ledger.fuel_finder import DirtyValue, FuelFinder, FuelFinderError, give_codes, read_fuel_finder
 from ledger.models import Site
+from ledger.services.audit import audit_record
 from ledger.services.sites import Registration, SiteRegistrationError, sites_register
 
 REPORT_COLUMNS = ("line", "node_id", "name", "column", "value", "what", "done")
