@@ -47,6 +47,7 @@ from ledger.selectors.stated import message_comparison
 from ledger.services.corrections import CorrectionError
 from ledger.services.quarantine import (
     ACCEPTED_MAX,
+    CONTESTED,
     DECIDED_MAX,
     QuarantineDecisionError,
     quarantine_accept,
@@ -326,7 +327,7 @@ def _message_context(request: HtmxHttpRequest, found: Quarantine) -> dict[str, A
         and found.reason == Quarantine.Reason.UNKNOWN_SITE
         and found.site is None
         and bool(parts.site_code),
-        "lane": Lane(parts.lane) if parts.lane else None,
+        "is_contested": found.reason in CONTESTED,
         "form": DecisionForm(),
         **_course(found),
     }

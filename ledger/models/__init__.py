@@ -30,6 +30,7 @@ from ledger.models.operations import (
     Quarantine,
     QuarantineDecision,
 )
+from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Command",
     "Correction",
     "CorrectionPosting",
+    "DaySeal",
     "DayTotal",
     "DeclaredTotal",
     "Delivery",
@@ -48,6 +50,7 @@ __all__ = [
     "Entry",
     "EntryFlag",
     "EntryValues",
+    "Explanation",
     "FiscalDay",
     "FuellingPoint",
     "HourTotal",
