@@ -102,7 +102,7 @@ def fault_place(detail: str, size: int) -> FaultPlace:
             for step in _STEP.finditer(found[1])
         ]
         return FaultPlace(path=tuple(steps))
-    if detail.startswith("Object missing"):
+    if detail.startswith(("Object missing", "Expected `")):
         return FaultPlace(path=())
     if found := _NAME.match(detail):
         # Of a list of readings the reason names the list and the field, but not which reading.
@@ -172,6 +172,7 @@ def _json_lines(text: str, wanted: tuple[Step, ...] | None, detail: str) -> Iter
         if piece in "}]":
             if filled[-1]:
                 yield line(depth)
+            awaits_name = False
             objects.pop()
             filled.pop()
             path.pop()

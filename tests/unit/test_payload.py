@@ -39,9 +39,9 @@ def test_the_fault_is_marked(raw: bytes, detail: str, marked: list[str]) -> None
     "raw",
     [
         b'{"fiscal_day": "2026-11-22", "kind": "gift"}',
-        b'{"fiscal_day": 3',
-        b"[1, 2",
-        b'{"fiscal_day": "2026-11-22"} x',
+        b'{"fiscal_day": 3}',
+        b"[1, 2]",
+        b'{"fiscal_day": "2026-11-22", "kind',
         b"\xfe{}",
     ],
 )
