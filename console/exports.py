@@ -8,8 +8,6 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-_END = object()
-
 
 def file_response(
     request: HttpRequest, parts: Iterable[bytes], *, name: str, content_type: str
@@ -27,6 +25,6 @@ def file_response(
 
 
 async def _one_by_one(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    following = sync_to_async(next, thread_sensitive=True)
-    while (part := await following(parts, _END)) is not _END:
-        yield part  # type: ignore[misc]
+    following = sync_to_async(lambda: next(parts, None), thread_sensitive=True)
+    while (part := await following()) is not None:
+        yield part

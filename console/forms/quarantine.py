@@ -107,7 +107,7 @@ def _time(value: str) -> None:
         )
 
 
-def _device(label: Text) -> forms.IntegerField:
+def _device(label: Any) -> forms.IntegerField:
     return forms.IntegerField(label=label, required=False, min_value=0, max_value=DEVICE_NUMBER_MAX)
 
 
@@ -213,7 +213,8 @@ class EntryMendForm(MendForm):
 
     def __init__(
         self,
-        *args: Any,
+        data: Any = None,
+        *,
         raw: bytes | memoryview,
         detail: str = "",
         currency: str = "",
@@ -228,7 +229,7 @@ class EntryMendForm(MendForm):
             "tax_rate": Facts(unit="%"),
         }
         stated = {name: self._initial(name) for name in self.base_fields}
-        super().__init__(*args, initial={**stated, **(initial or {})}, **kwargs)
+        super().__init__(data, initial={**stated, **(initial or {})}, **kwargs)
         path = fault_place(detail, 0).path
         if path and path[0] in self.fields:
             self.focused_field = str(path[0])
@@ -315,13 +316,14 @@ class RawMendForm(MendForm):
 
     def __init__(
         self,
-        *args: Any,
+        data: Any = None,
+        *,
         raw: bytes | memoryview,
         initial: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.before = _editable_text(bytes(raw))
-        super().__init__(*args, initial={"text": self.before, **(initial or {})}, **kwargs)
+        super().__init__(data, initial={"text": self.before, **(initial or {})}, **kwargs)
 
     @staticmethod
     def fits(raw: bytes | memoryview) -> bool:

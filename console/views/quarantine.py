@@ -139,7 +139,7 @@ def mend(request: HtmxHttpRequest, message_id: int) -> HttpResponse:
     person = person_who_decides(request.user)
     kind = _mend_form(request, found)
     step = request.POST.get("step", "")
-    form = kind and _bound_mend_form(kind, request, found)
+    form = None if kind is None else _bound_mend_form(kind, request, found)
     is_checked = form is not None and step != "edit" and form.is_valid()
     if form is not None and is_checked and step == "send":
         is_new = quarantine_mend(

@@ -180,7 +180,7 @@ def message_correction(
     """Return the correction that an accepted message became. At most one query."""
     revision = next((each.revision for each in reversed(decisions) if each.revision), None)
     stated = stated_entry(message.raw) if revision else None
-    if stated is None:
+    if revision is None or stated is None or not (stated.fiscal_day and stated.sequence):
         return None
     return Correction.objects.filter(
         site=message.site_id,

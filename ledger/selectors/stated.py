@@ -192,11 +192,12 @@ def message_comparison(message: Quarantine) -> Comparison | None:
         return None  # what was refused for its values has no key that could be asked for
     if lane == Lane.DAY:
         return _compare_day(message.site, told)
-    if lane == Lane.DELIVERIES:
+    at, tank = stated_time(told.get("at")), _number(told.get("tank"))
+    if at is None:
+        return None
+    if lane == Lane.DELIVERIES and tank is not None:
         return _compare_row(
-            Delivery.objects.filter(
-                site=message.site, tank=_number(told.get("tank")), at=stated_time(told.get("at"))
-            ).first(),
+            Delivery.objects.filter(site=message.site, tank=tank, at=at).first(),
             told,
             {"product": _text, "volume": stated_decimal, "volume_15c": stated_decimal}
             | {"document": lambda value: value or ""},
@@ -204,9 +205,7 @@ def message_comparison(message: Quarantine) -> Comparison | None:
     if lane == Lane.ALARMS:
         key = {name: told.get(name) for name in ("device", "number", "code", "state")}
         return _compare_row(
-            AlarmEvent.objects.filter(
-                site=message.site, at=stated_time(told.get("at")), **key
-            ).first(),
+            AlarmEvent.objects.filter(site=message.site, at=at, **key).first(),
             told,
             {"severity": lambda value: value or "", "text": lambda value: value or ""},
         )

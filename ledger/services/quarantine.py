@@ -298,8 +298,8 @@ def _audit(
             action=_AUDITED[action],
             actor=decided_by,
             site=site_id,
-            fiscal_day=only and only.fiscal_day,
-            sequence=only and only.sequence,
+            fiscal_day=only.fiscal_day if only else None,
+            sequence=only.sequence if only else None,
             subject=f"message {only.pk}" if only else f"{len(of_site)} messages",
             detail={
                 "messages": [message.pk for message in of_site[:AUDITED_IDS_MAX]],
