@@ -50,7 +50,11 @@ class Command(BaseCommand):
 def _record(demo: Demo) -> None:
     outcomes = Counter(registration.outcome for registration in demo.registrations)
     if outcomes["registered"] or outcomes["updated"]:
-        audit_record(action="demo.seeded", actor="seed_demo", detail={**outcomes})
+        audit_record(
+            action="demo.seeded",
+            actor="seed_demo",
+            detail={str(name): count for name, count in outcomes.items()},
+        )
 
 
 def people_table(demo: Demo) -> Table:

@@ -60,7 +60,10 @@ def _record(file: Path, registrations: list[Registration]) -> None:
     outcomes = Counter(registration.outcome for registration in registrations)
     if outcomes["registered"] or outcomes["updated"]:
         audit_record(
-            action="sites.imported", actor="import_sites", subject=file.name, detail={**outcomes}
+            action="sites.imported",
+            actor="import_sites",
+            subject=file.name,
+            detail={str(name): count for name, count in outcomes.items()},
         )
 
 
