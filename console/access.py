@@ -11,7 +11,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from console.models import Role, User
-from ledger.models import Quarantine, Site
+from ledger.models import AuditEvent, Quarantine, Site
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NETWORK_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR})
 #: Roles that look after the sites they see: they ask for entries and take note of alarms.
 OPERATING_ROLES = frozenset({Role.MANAGER, Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
+#: Roles that decide what becomes of quarantined messages.
+DECIDING_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
 
 
 def sees_all_sites(user: User | AnonymousUser) -> bool:
@@ -81,3 +83,32 @@ def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:
     if sees_all_sites(user):
         return Quarantine.objects.all()
     return Quarantine.objects.filter(site__in=visible_sites(user))
+
+
+def may_decide(user: User | AnonymousUser) -> bool:
+    """Say whether the person decides what becomes of the quarantined messages they see."""
+    return isinstance(user, User) and user.is_active and user.role in DECIDING_ROLES
+
+
+def message_for(user: User | AnonymousUser, message_id: int) -> Quarantine:
+    """Return a quarantined message; Http404 when there is none that the person may see."""
+    messages = visible_quarantine(user).select_related("site", "replay_of")
+    messages = messages.defer("digest", "replay_of__raw", "replay_of__digest")
+    found = messages.filter(pk=message_id).first()
+    if found is None:
+        raise Http404(_("There is no such message among those you can see."))
+    return found
+
+
+def person_who_decides(user: User | AnonymousUser) -> User:
+    """Return the person if they decide about quarantined messages, else PermissionDenied."""
+    if not isinstance(user, User) or not may_decide(user):
+        raise PermissionDenied
+    return user
+
+
+def visible_audit(user: User | AnonymousUser) -> QuerySet[AuditEvent]:
+    """Return the audit events the person may see: all, or those of their own sites."""
+    if sees_all_sites(user):
+        return AuditEvent.objects.all()
+    return AuditEvent.objects.filter(site__in=visible_sites(user))

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from console.converters import FiscalDayConverter, SiteCodeConverter
 from console.views import (
+    audit,
     auth,
     day,
     entry,
@@ -47,6 +48,16 @@ urlpatterns = [
     ),
     path("ledger/", ledger.ledger, name="ledger"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
+    path("quarantine/decide/", quarantine.decide_all, name="quarantine_decide"),
+    path("quarantine/<int:message_id>/", quarantine.message, name="quarantine_message"),
+    path("quarantine/<int:message_id>/raw/", quarantine.message_raw, name="quarantine_message_raw"),
+    path(
+        "quarantine/<int:message_id>/decide/", quarantine.decide, name="quarantine_message_decide"
+    ),
+    path("quarantine/<int:message_id>/mend/", quarantine.mend, name="quarantine_mend"),
+    path("quarantine/<int:message_id>/register/", quarantine.register, name="quarantine_register"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/<str:kind>/", audit.audit_export, name="audit_export"),
     # Pieces of pages, by poll and (where the server is ASGI, before it comes here) by stream.
     path("fragments/<str:name>/", fragments.network_fragment, name="network_fragment"),
     path(

@@ -25,6 +25,7 @@ _MODULES = (
     "console.models",
     "console.pieces",
     "console.templatetags.forms",
+    "console.payload",
     "console.gallery.samples",
 )
 

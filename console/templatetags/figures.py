@@ -118,9 +118,9 @@ def ranges(parts: Sequence[MissingRange]) -> str:
 
 
 @register.filter
-def payload(raw: bytes | memoryview | None) -> str:
-    """`{{ message.raw_head|payload }}`: bytes as text, never an error."""
-    return formatting.payload_text(raw)
+def stated(value: Any) -> str:
+    """`{{ line.newcomer|stated }}`: a value of any kind as it was stated; a dash if absent."""
+    return formatting.stated(value)
 
 
 @register.filter

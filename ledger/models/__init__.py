@@ -23,7 +23,13 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
-from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
+from ledger.models.operations import (
+    Adoption,
+    IngestWorker,
+    Pulse,
+    Quarantine,
+    QuarantineDecision,
+)
 from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
@@ -59,6 +65,7 @@ __all__ = [
     "Pulse",
     "PumpState",
     "Quarantine",
+    "QuarantineDecision",
     "Site",
     "SiteStatus",
     "Tank",
