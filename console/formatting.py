@@ -69,6 +69,23 @@ def money(amount: Decimal | None, currency: str, *, places: int = 2, sign: bool 
     return f"{mark}{figure}{_NARROW_SPACE}{SYMBOLS_AFTER.get(currency, currency)}"
 
 
+class CurrencyMark(NamedTuple):
+    """What stands before and after an amount in a currency; one of the two is empty."""
+
+    before: str
+    after: str
+
+
+def currency_mark(currency: str) -> CurrencyMark:
+    """Return where a currency's symbol stands in the reader's language; nowhere without one."""
+    if currency not in SYMBOLS_BEFORE:
+        return CurrencyMark("", SYMBOLS_AFTER.get(currency, currency))
+    symbol = SYMBOLS_BEFORE[currency]
+    pattern = pgettext("money", "%(symbol)s%(figure)s")
+    is_before = pattern.index("%(symbol)s") < pattern.index("%(figure)s")
+    return CurrencyMark(symbol, "") if is_before else CurrencyMark("", symbol)
+
+
 def compact(value: Number | None) -> str:
     """Return a large number in few characters: 950, 12.3k, 4.6M."""
     if value is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
 
 from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
@@ -18,7 +17,7 @@ class Piece:
     """A rendered fragment and where it can be polled (`templates/console/_live.html`)."""
 
     name: str
-    html: SafeString
+    html: str
     poll_url: str
 
 
@@ -27,8 +26,7 @@ def site_pieces(fragments: dict[str, SiteFragment], site: Site) -> dict[str, Pie
     return {
         name: Piece(
             name=name,
-            # The templates escaped what they show; this is their own output.
-            html=mark_safe(site_fragment_html(fragment, site)),  # noqa: S308
+            html=site_fragment_html(fragment, site),
             poll_url=reverse("site_fragment", args=[site.code, name]),
         )
         for name, fragment in fragments.items()
@@ -40,7 +38,7 @@ def day_pieces(fragments: dict[str, DayFragment], day: FiscalDay) -> dict[str, P
     return {
         name: Piece(
             name=name,
-            html=mark_safe(day_fragment_html(fragment, day)),  # noqa: S308
+            html=day_fragment_html(fragment, day),
             poll_url=reverse("day_fragment", args=[day.site.code, day.fiscal_day, name]),
         )
         for name, fragment in fragments.items()
@@ -52,7 +50,7 @@ def network_pieces(fragments: dict[str, NetworkFragment], view: NetworkView) -> 
     return {
         name: Piece(
             name=name,
-            html=mark_safe(network_fragment_html(fragment, view)),  # noqa: S308
+            html=network_fragment_html(fragment, view),
             poll_url=reverse("network_fragment", args=[name]),
         )
         for name, fragment in fragments.items()

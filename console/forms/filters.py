@@ -18,11 +18,6 @@ FUELLING_POINT_MAX = 32_767
 ANY_TOPIC = "any"
 
 
-def _date_input() -> forms.DateInput:
-    """A date field reads and writes ISO dates, in whichever language the page is."""
-    return forms.DateInput(format="%Y-%m-%d")
-
-
 class FilterForm(forms.Form):
     """A form whose `values` are what could be read; the rest is at its default."""
 
@@ -63,8 +58,8 @@ class SiteFilterForm(FilterForm):
 class PeriodForm(FilterForm):
     """A period of fiscal days, both ends included; an open end has no limit."""
 
-    first = forms.DateField(label=_("From"), required=False, widget=_date_input())
-    last = forms.DateField(label=_("To"), required=False, widget=_date_input())
+    first = forms.DateField(label=_("From"), required=False)
+    last = forms.DateField(label=_("To"), required=False)
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse a period that ends before it begins."""

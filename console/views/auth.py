@@ -38,7 +38,11 @@ def sign_in(request: HtmxHttpRequest) -> HttpResponse:
         return response
     if request.user.is_authenticated and not form.is_bound:
         return HttpResponseRedirect(_next_url(request))
-    context = {"form": form, "next": request.POST.get("next", request.GET.get("next", ""))}
+    context = {
+        "form": form,
+        "next": request.POST.get("next", request.GET.get("next", "")),
+        "is_invalid": form.is_bound,
+    }
     return render(request, "console/sign_in.html", context, status=422 if form.is_bound else 200)
 
 

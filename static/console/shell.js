@@ -1,7 +1,6 @@
 /*
  * The shell: the site switcher (a combobox over options that the server renders), menus that
- * close with Esc or a click elsewhere, "/" for search, folds that stay as they were left, and the
- * focus on what is wrong with a form.
+ * close with Esc or a click elsewhere, "/" for search, and folds that stay as they were left.
  */
 (() => {
   "use strict";
@@ -136,23 +135,4 @@
     const at = items.indexOf(item) + places[event.key];
     items[Math.min(Math.max(at, 0), items.length - 1)].focus();
   });
-
-  // --- What was asked of the server and did not get through -----------------------------------
-
-  const failure = document.querySelector("[data-failed]");
-
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (failure && event.target === failure.closest("form")) failure.hidden = true;
-  });
-
-  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
-    document.addEventListener(name, (event) => {
-      if (failure && event.target === failure.closest("form")) failure.hidden = false;
-    });
-  }
-
-  // --- Forms ---------------------------------------------------------------------------------
-
-  const focusErrors = (root) => root.querySelector("[data-error-summary]")?.focus();
-  focusErrors(document);
 })();

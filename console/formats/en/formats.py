@@ -12,3 +12,14 @@ LONG_DATE_FORMAT = "l, j F Y"
 LONG_MONTH_DAY_FORMAT = "l, j F"
 DATETIME_FORMAT = "j M Y, H:i:s"
 DATETIME_ZONE_FORMAT = "j M Y, H:i:s T"
+
+# Fields of dates and times are the browser's own, which read and write ISO whatever the language;
+# the English way is understood too.
+DATE_INPUT_FORMATS = ["%Y-%m-%d", "%d/%m/%Y", "%d/%m/%y"]
+TIME_INPUT_FORMATS = ["%H:%M", "%H:%M:%S"]
+DATETIME_INPUT_FORMATS = [
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+]

@@ -1,0 +1,223 @@
+"""What the console's forms know of a field beside what Django knows: facts, never markup."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField
+from django.utils import formats
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from console import formatting
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the templates draw and the browser is told about one field.
+
+    `unit` stands inside the field's frame, after the figure (litres, per cent, °C); `currency` is
+    an ISO code, whose symbol stands where the reader's language writes it. `inputmode` chooses the
+    keyboard of a phone; without one it follows from the kind of field. `autocomplete` is the
+    browser's own vocabulary. With `is_checked_alone` the field is checked as soon as it was
+    changed (`console.forms.answers.field_check`).
+    """
+
+    unit: Text = ""
+    currency: str = ""
+    inputmode: str = ""
+    autocomplete: str = ""
+    is_checked_alone: bool = False
+
+
+_NO_FACTS = Facts()
+
+
+class ConsoleField(BoundField):
+    """A field of a form with its facts: the form's attribute `facts`, by field name."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the form says of this field."""
+        facts: Mapping[str, Facts] = getattr(self.form, "facts", {})
+        return facts.get(self.name, _NO_FACTS)
+
+    @property
+    def unit_before(self) -> str:
+        """What stands in the frame before the figure."""
+        return formatting.currency_mark(self.facts.currency).before
+
+    @property
+    def unit_after(self) -> str:
+        """What stands in the frame after the figure."""
+        symbol = formatting.currency_mark(self.facts.currency).after
+        return " ".join(part for part in (symbol, str(self.facts.unit)) if part)
+
+    @property
+    def is_checked_alone(self) -> bool:
+        """Whether htmx asks for the field to be checked when it was changed."""
+        return self.facts.is_checked_alone and not self.use_fieldset and not self.is_hidden
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the label says that the field may stay empty."""
+        says_so: bool = getattr(self.form, "says_optional", False)
+        return (
+            says_so
+            and not self.field.required
+            and not self.field.disabled
+            and not isinstance(self.field, forms.BooleanField)
+        )
+
+    @property
+    def anchor(self) -> str:
+        """The id that a link to this field leads to: that of the first option where it has some."""
+        if self.use_fieldset and not self.id_for_label:
+            return f"{self.auto_id}_0"
+        return self.id_for_label
+
+    @property
+    def now(self) -> str:
+        """The value that somebody else stored meanwhile, in words; empty where it is no other.
+
+        See `console.forms.base.ConsoleForm.current`.
+        """
+        current: Mapping[str, Any] = getattr(self.form, "current", {})
+        if self.name not in current or not self.field.has_changed(current[self.name], self.data):
+            return ""
+        return self._words(current[self.name])
+
+    def _words(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return _("Yes") if value else _("No")
+        if value is None or value in ("", []):
+            return _("nothing")
+        if isinstance(value, (list, tuple, set)):
+            return ", ".join(self._words(each) for each in value)
+        if isinstance(self.field, forms.ChoiceField):
+            words = {str(key): str(label) for key, label in _flat(self.field.choices)}
+            return words.get(str(value), str(value))
+        if isinstance(value, Decimal):
+            return plain_figure(value)
+        if isinstance(value, (datetime.date, datetime.time)):
+            return str(formats.localize(value))
+        return str(value)
+
+    @property
+    def aria_describedby(self) -> str | None:
+        """Django's, and the unit before what is wrong, so that it is read with the figure."""
+        ids = super().aria_describedby
+        if ids is None or not (self.unit_before or self.unit_after) or not self.auto_id:
+            return ids
+        unit, error = f"{self.auto_id}_unit", f"{self.auto_id}_error"
+        parts = ids.split()
+        parts.insert(parts.index(error) if error in parts else len(parts), unit)
+        return " ".join(parts)
+
+    def build_widget_attrs(
+        self, attrs: dict[str, Any], widget: forms.Widget | None = None
+    ) -> dict[str, Any]:
+        """Django's, and the facts that the browser itself acts upon."""
+        widget = widget or self.field.widget
+        attrs = super().build_widget_attrs(attrs, widget)
+        if widget.is_hidden:
+            return attrs
+        told = {
+            "inputmode": self.facts.inputmode or self._inputmode(),
+            "autocomplete": self.facts.autocomplete,
+            "autofocus": getattr(self.form, "focused_field", "") == self.name,
+        }
+        return attrs | {
+            name: value for name, value in told.items() if value and name not in widget.attrs
+        }
+
+    def _inputmode(self) -> str:
+        """Digits alone where a figure cannot be negative: a phone's keypad has no minus."""
+        if not isinstance(self.field, forms.IntegerField):
+            return ""
+        least = self.field.min_value() if callable(self.field.min_value) else self.field.min_value
+        if least is None or least < 0:
+            return "text"
+        return "decimal" if isinstance(self.field, forms.DecimalField) else "numeric"
+
+
+class FigureField(forms.DecimalField):
+    """A decimal as people of the page's language write it, never misread.
+
+    Shown without separators of thousands and without needless zeros (but `places_min` places).
+    What one reads as 1479 and another as 1.479 is refused rather than guessed: a group mark is
+    understood only where it cannot be taken for the decimal mark.
+    """
+
+    default_error_messages = {  # noqa: RUF012 Django's own convention
+        "ambiguous": gettext_lazy(
+            "This can be read as %(thousands)s or as %(fraction)s. Write it as one of the two."
+        ),
+    }
+
+    def __init__(self, *, places_min: int = 0, **kwargs: Any) -> None:
+        kwargs.setdefault("localize", True)
+        self.places_min = places_min
+        super().__init__(**kwargs)
+
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
+        """Return the decimal; ValidationError where it is none, or could be two."""
+        if isinstance(value, str):
+            text = value.strip().replace("\N{MINUS SIGN}", "-")
+            self._refuse_ambiguous(text)
+            return super().to_python(text)
+        return super().to_python(value)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the figure as one would type it; what was typed stays as it is."""
+        return plain_figure(value, self.places_min) if isinstance(value, Decimal) else value
+
+    def _refuse_ambiguous(self, text: str) -> None:
+        """Refuse 1.479 in German and 1,479 in English: one mark, three digits after it."""
+        point = formats.get_format("DECIMAL_SEPARATOR")
+        mark = formats.get_format("THOUSAND_SEPARATOR")
+        whole, found, rest = text.partition(mark)
+        is_one_group = (
+            found
+            and point not in text
+            and len(rest) == 3
+            and rest.isdecimal()
+            and whole.lstrip("-").isdecimal()
+        )
+        # With fewer than three places the three digits can be nothing but thousands.
+        if (
+            is_one_group
+            and mark in ".,"
+            and (self.decimal_places is None or self.decimal_places > 2)
+        ):
+            raise ValidationError(
+                self.error_messages["ambiguous"],
+                code="ambiguous",
+                params={"thousands": whole + rest, "fraction": whole + point + rest},
+            )
+
+
+def plain_figure(value: Decimal, places_min: int = 0) -> str:
+    """Return a decimal with the decimal mark of the language and nothing else."""
+    whole, _point, fraction = f"{value:f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(places_min, "0")
+    return formats.get_format("DECIMAL_SEPARATOR").join([whole, fraction] if fraction else [whole])
+
+
+def _flat(choices: Any) -> list[tuple[Any, Any]]:
+    flat: list[tuple[Any, Any]] = []
+    for key, label in choices:
+        if isinstance(label, (list, tuple)):
+            flat += label
+        else:
+            flat.append((key, label))
+    return flat

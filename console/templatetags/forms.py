@@ -1,0 +1,54 @@
+"""What is wrong with the forms of a page, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms, template
+from django.utils.translation import gettext as _
+
+from console.forms.answers import AnyForm
+from console.forms.fields import ConsoleField
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLine:
+    """One thing that is wrong, the field's label and the id of what a link leads to, if any."""
+
+    text: str
+    label: str = ""
+    anchor: str = ""
+
+
+@register.inclusion_tag("forms/error_summary.html")
+def error_summary(*found: AnyForm) -> dict[str, Any]:
+    """`{% error_summary form products %}`: all that is wrong, in the order of the page."""
+    return {"lines": [line for form in found for line in _lines(form)]}
+
+
+def _lines(form: AnyForm) -> Iterator[ErrorLine]:
+    if not form.is_bound or getattr(form, "is_quiet", False):
+        return
+    if isinstance(form, forms.BaseFormSet):
+        yield from (ErrorLine(str(error)) for error in form.non_form_errors())
+        for number, row in enumerate(form.forms, 1):
+            if not getattr(form, "is_removed", lambda _row: False)(row):
+                name = f"{getattr(form, 'row_name', _('Row'))} {number}"
+                yield from _form_lines(row, prefix=f"{name}, ")
+    else:
+        yield from _form_lines(form)
+
+
+def _form_lines(form: forms.BaseForm, prefix: str = "") -> Iterator[ErrorLine]:
+    for error in form.non_field_errors():
+        yield ErrorLine(str(error), prefix.rstrip(", "))
+    for field in form:
+        for error in field.errors:
+            if field.is_hidden or not isinstance(field, ConsoleField):
+                yield ErrorLine(str(error), prefix.rstrip(", "))
+            else:
+                yield ErrorLine(str(error), f"{prefix}{field.label}", field.anchor)
