@@ -12,6 +12,7 @@ from ledger.models.site import Site
 class Command(models.Model):
     """One message to a site, written by the console and published by a worker.
 
+    A seal is published as the newest one of its site at that moment, whichever day asked for it.
     `ranges` are inclusive pairs of sequence numbers, `asked_count` is how many numbers they name.
     A request that is too long for one message is several rows of one `requested_at`.
 
@@ -21,6 +22,7 @@ class Command(models.Model):
 
     class Kind(models.TextChoices):
         RESEND = "resend", _("Send entries again")
+        SEAL = "seal", _("Keep the newest seal")
 
     id = models.BigAutoField(primary_key=True)
     site = models.ForeignKey(

@@ -4,6 +4,7 @@ import datetime
 from decimal import Decimal
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -53,6 +54,17 @@ class FiscalDay(models.Model):
     # SHA-256 of the canonical declaration: tells a repeat from a contradiction.
     opening_digest = models.BinaryField(max_length=32, null=True)
     closing_digest = models.BinaryField(max_length=32, null=True)
+    # Who closed it in place of the site, and why; the site may still declare its own closing.
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        null=True,
+    )
+    close_reason = models.CharField(
+        _("why it was closed by hand"), max_length=500, blank=True, db_default=""
+    )
     sealed_at = models.DateTimeField(_("sealed at"), null=True)
     seal = models.BinaryField(max_length=32, null=True)
 
