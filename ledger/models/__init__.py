@@ -23,6 +23,7 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
+from ledger.models.month import MonthHourTotal, MonthPaymentTotal, MonthSum, MonthTotal
 from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
 from ledger.models.seal import DaySeal, Explanation, SealProposal
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
@@ -50,6 +51,10 @@ __all__ = [
     "HourTotal",
     "IngestWorker",
     "Kind",
+    "MonthHourTotal",
+    "MonthPaymentTotal",
+    "MonthSum",
+    "MonthTotal",
     "Nozzle",
     "NozzleState",
     "Payment",

@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from ledger.models import Correction, Kind, Payment, Product, Site
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
@@ -245,15 +245,15 @@ def _parameters(
         "tail": tail,
         "first_month": first_month,
         "last_month": last_month,
-        "time_head": head,
-        "time_tail": tail,
         "by_month": is_by_month,
     }
 
 
 def _rows(parameters: dict[str, Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Room to add up thousands of sites without sorting them on disk.
+        cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(_PERIOD_SQL, parameters)
         for row in cursor.fetchall():
             found.setdefault(row[0], []).append(row[1:])
@@ -298,7 +298,7 @@ class _Sums:
         kinds = self._sums.setdefault(key, {})
         kinds[kind] = kinds.get(kind, Measure()) + measure
 
-    def keys(self) -> list[Any]:
+    def known(self) -> list[Any]:
         return list(self._sums)
 
     def of(self, key: Any) -> ByKind:
@@ -328,13 +328,17 @@ def _currencies(
     for currency, _s, day, _p, kind, _t, _n, *values in rows.get("time", []):
         times.add((currency, day), kind, _measure(values))
     of_sites = rows.get("site", [])
-    names = {
-        site_id: (code, name)
-        for site_id, code, name in Site.objects.filter(
-            id__in=[row[1] for row in of_sites]
-        ).values_list("id", "code", "name")
-    } if of_sites else {}
-    families = _families({product for _, product in products.keys()})
+    names = (
+        {
+            site_id: (code, name)
+            for site_id, code, name in Site.objects.filter(
+                id__in=[row[1] for row in of_sites]
+            ).values_list("id", "code", "name")
+        }
+        if of_sites
+        else {}
+    )
+    families = _families({product for _, product in products.known()})
     counts = Counter(row[0] for row in of_sites)
     found = []
     for currency, _count in sorted(counts.items(), key=lambda one: (-one[1], one[0])) or [("", 0)]:
@@ -354,9 +358,11 @@ def _currencies(
         own = [row for row in of_sites if row[0] == currency]
         product_lines = [
             ProductLine(
-                product=product, family=families.get(product, ""), kinds=products.of((currency, product))
+                product=product,
+                family=families.get(product, ""),
+                kinds=products.of((currency, product)),
             )
-            for row_currency, product in sorted(products.keys())
+            for row_currency, product in sorted(products.known())
             if row_currency == currency
         ]
         found.append(
@@ -373,7 +379,7 @@ def _currencies(
                         tax_rate=None if rate == NO_TAX_RATE else rate,
                         turnover=taxes.of((currency, rate)).turnover,
                     )
-                    for row_currency, rate in sorted(taxes.keys(), reverse=True)
+                    for row_currency, rate in sorted(taxes.known(), reverse=True)
                     if row_currency == currency
                 ],
                 payments=[
@@ -390,7 +396,9 @@ def _currencies(
                 times=[
                     TimeLine(day=day, turnover=times.of((currency, day)).turnover)
                     for day in _times(
-                        first, last, [day for c, day in times.keys() if c == currency],
+                        first,
+                        last,
+                        [day for c, day in times.known() if c == currency],
                         is_by_month=is_by_month,
                     )
                 ],

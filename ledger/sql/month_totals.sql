@@ -2,18 +2,10 @@
 -- are three hundred. A sum stands beside the number of entries that it is made of: entries only ever
 -- come in, so it is right as long as the ledger holds that many of its site's month. Whoever wants a
 -- report asks for this first, and what has changed since (a late entry) is summed up anew; one
--- statement, so that a month's three sums are of one moment.
-WITH held AS MATERIALIZED (
-    SELECT site_id, date_trunc('month', fiscal_day)::date AS month, sum(entry_count) AS entries
-    FROM fiscal_day
-    WHERE fiscal_day >= %(first)s AND fiscal_day < %(until)s
-        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    GROUP BY 1, 2
-),
-stale AS MATERIALIZED (
-    SELECT site_id, month, held.entries
-    FROM held LEFT JOIN month_sum USING (site_id, month)
-    WHERE held.entries IS DISTINCT FROM month_sum.entries
+-- statement, so that a month's three sums and the number are of one moment.
+WITH stale AS MATERIALIZED (
+    SELECT site_id, month
+    FROM unnest(%(site_ids)s::smallint[], %(months)s::date[]) AS asked (site_id, month)
 ),
 -- Nothing of it is deleted: what was once sold can only grow, so each key there was is there again.
 products AS (
@@ -54,5 +46,10 @@ hours AS (
         count = excluded.count, volume = excluded.volume, amount = excluded.amount
 )
 INSERT INTO month_sum (site_id, month, entries)
-SELECT site_id, month, entries FROM stale
+SELECT day.site_id, stale.month, sum(entry_count)
+FROM fiscal_day AS day
+JOIN stale ON stale.site_id = day.site_id
+    AND stale.month = date_trunc('month', day.fiscal_day)::date
+WHERE day.fiscal_day >= %(first)s AND day.fiscal_day < %(until)s
+GROUP BY 1, 2
 ON CONFLICT (site_id, month) DO UPDATE SET entries = excluded.entries

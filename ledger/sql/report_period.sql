@@ -39,34 +39,36 @@ sums AS MATERIALIZED (
     GROUP BY 1, 2, 3, 4
 ),
 payments AS (
-    SELECT site_id, payment, kind, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
-    FROM payment_total
+    SELECT currency, payment, kind, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
+    FROM payment_total JOIN site ON site.id = site_id
     WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
     GROUP BY 1, 2, 3
     UNION ALL
-    SELECT site_id, payment, kind, count, volume, amount
-    FROM month_payment_total
+    SELECT currency, payment, kind, sum(count), sum(volume), sum(amount)
+    FROM month_payment_total JOIN site ON site.id = site_id
     WHERE month BETWEEN %(first_month)s AND %(last_month)s
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2, 3
     UNION ALL
-    SELECT site_id, coalesce(payment, 0), kind, count, volume, amount
-    FROM posted
+    SELECT currency, coalesce(payment, 0), kind, count, volume, amount
+    FROM posted JOIN site ON site.id = site_id
 ),
 hours AS (
-    SELECT site_id, hour, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
-    FROM hour_total
+    SELECT currency, hour, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
+    FROM hour_total JOIN site ON site.id = site_id
     WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
     GROUP BY 1, 2
     UNION ALL
-    SELECT site_id, hour, count, volume, amount
-    FROM month_hour_total
+    SELECT currency, hour, sum(count), sum(volume), sum(amount)
+    FROM month_hour_total JOIN site ON site.id = site_id
     WHERE month BETWEEN %(first_month)s AND %(last_month)s
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2
     UNION ALL
-    SELECT site_id, hour, count, volume, amount
-    FROM posted
+    SELECT currency, hour, count, volume, amount
+    FROM posted JOIN site ON site.id = site_id
     WHERE kind IN (1, 2)
 )
 SELECT 'site' AS part, currency, id AS site_id, NULL::date AS day, NULL::varchar AS product,
@@ -89,12 +91,12 @@ GROUP BY currency, product, kind, tax_rate
 UNION ALL
 SELECT 'payment', currency, NULL, NULL, NULL, kind, NULL, payment, sum(count)::bigint, sum(volume),
     sum(amount), NULL, NULL, NULL
-FROM payments JOIN site ON site.id = payments.site_id
+FROM payments
 GROUP BY currency, payment, kind
 UNION ALL
 SELECT 'hour', currency, NULL, NULL, NULL, NULL, NULL, hour, sum(count)::bigint, sum(volume),
     sum(amount), NULL, NULL, NULL
-FROM hours JOIN site ON site.id = hours.site_id
+FROM hours
 GROUP BY currency, hour
 UNION ALL
 SELECT 'posted', currency, NULL, NULL, product, kind, coalesce(tax_rate, -1), NULL,
@@ -106,24 +108,25 @@ UNION ALL
 SELECT 'time', currency, NULL, day, NULL, kind, NULL, NULL, sum(count)::bigint, sum(volume),
     sum(amount), sum(tax), NULL, NULL
 FROM (
-    SELECT site_id, CASE WHEN %(by_month)s THEN date_trunc('month', fiscal_day)::date
+    SELECT currency, CASE WHEN %(by_month)s THEN date_trunc('month', fiscal_day)::date
             ELSE fiscal_day END AS day, kind, sum(count) AS count, sum(volume) AS volume,
         sum(amount) AS amount, sum(tax) AS tax
-    FROM day_total
-    WHERE (fiscal_day BETWEEN %(first)s AND %(time_head)s
-            OR fiscal_day BETWEEN %(time_tail)s AND %(last)s)
+    FROM day_total JOIN site ON site.id = site_id
+    WHERE (fiscal_day BETWEEN %(first)s AND %(head)s
+            OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+        AND kind IN (1, 2)
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT currency, month, kind, sum(count), sum(volume), sum(amount), sum(tax)
+    FROM month_total JOIN site ON site.id = site_id
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s AND kind IN (1, 2)
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
     GROUP BY 1, 2, 3
     UNION ALL
-    SELECT site_id, month, kind, count, volume, amount, tax
-    FROM month_total
-    WHERE %(by_month)s AND month BETWEEN %(first_month)s AND %(last_month)s
-        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    UNION ALL
-    SELECT site_id, CASE WHEN %(by_month)s THEN date_trunc('month', posted_to)::date
+    SELECT currency, CASE WHEN %(by_month)s THEN date_trunc('month', posted_to)::date
         ELSE posted_to END, kind, count, volume, amount, tax
-    FROM posted
+    FROM posted JOIN site ON site.id = site_id
+    WHERE kind IN (1, 2)
 ) AS parts
-JOIN site ON site.id = parts.site_id
-WHERE kind IN (1, 2)
 GROUP BY currency, day, kind

@@ -69,9 +69,7 @@ def fill(connection: psycopg.Connection[Any], out: Console) -> datetime.date:
             out.log(f"the entries of {day} are written")
         else:
             with connection.transaction():
-                connection.execute(
-                    sql("fill_year_day").encode(), {"day": day, "number": number}
-                )
+                connection.execute(sql("fill_year_day").encode(), {"day": day, "number": number})
     if missing:
         connection.execute("VACUUM ANALYZE")
         out.log(f"the totals of {len(missing)} days are written")
