@@ -30,7 +30,7 @@ from ledger.selectors.sites import HOURS_A_DAY
 from ledger.services.month_totals import months_sum_up
 
 #: A longer period shows its turnover by month.
-DAYS_SHOWN_MAX = 92
+DAYS_SHOWN_MAX = 62
 #: A report lists this many corrections; their number and what they move is always exact.
 CORRECTIONS_SHOWN_MAX = 200
 #: Totals of months before these many days ago are read summed up; late entries have mostly come.
