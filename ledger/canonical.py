@@ -32,7 +32,7 @@ the fields that are marked:
         note on the decision]                                     those posted to this day
     ["posting", fiscal day*, sequence*, revision*, side*, kind, product, tax rate, payment,
         fuelling point, nozzle, tank, hour, count, litres, amount, tax]   those posted to this day
-    ["explanation", number*, difference, as it was, reason, note, author, explained at]
+    ["explanation", number*, what differs, of which, difference, reason, note, author, at]
 
 Texts are ordered by their code points. `digest` is the SHA-256, in hexadecimal, of the lines of
 the day's entries in the order of their sequence, each ended by a line feed too:
@@ -61,7 +61,8 @@ from ledger.models.entry import TURNOVER_KINDS
 VERSION = 1
 #: What stands for the seal before a site's first one.
 NO_SEAL = bytes(32)
-MARK_BYTES = 4
+#: An entry is known in a day's marks by its sequence and by the first bytes of its SHA-256.
+_SEQUENCE_BYTES, _MARK_BYTES = 4, 4
 
 _SQL = Path(__file__).parent / "sql"
 _DAYS = (_SQL / "canonical_days.sql").read_text(encoding="utf-8")
@@ -119,14 +120,19 @@ def entry_marks(cursor: Any, *, site_id: int, fiscal_day: datetime.date) -> byte
     """Return what tells the entries of a day apart: 8 bytes each, sequence and mark."""
     cursor.execute(_MARKS, {"site_id": site_id, "fiscal_day": fiscal_day})
     return b"".join(
-        sequence.to_bytes(4, "big") + bytes(mark) for sequence, mark in cursor.fetchall()
+        sequence.to_bytes(_SEQUENCE_BYTES, "big") + bytes(mark)
+        for sequence, mark in cursor.fetchall()
     )
 
 
 def changed_entry(sealed: bytes, now: bytes) -> int | None:
     """Return the first sequence whose entry is not as it was sealed, None when none is."""
-    size = 4 + MARK_BYTES
-    before = {sealed[at : at + 4]: sealed[at : at + size] for at in range(0, len(sealed), size)}
-    after = {now[at : at + 4]: now[at : at + size] for at in range(0, len(now), size)}
-    differing = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
-    return int.from_bytes(min(differing), "big") if differing else None
+    before, after = _by_sequence(sealed), _by_sequence(now)
+    changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    return int.from_bytes(min(changed), "big") if changed else None
+
+
+def _by_sequence(marks: bytes) -> dict[bytes, bytes]:
+    size = _SEQUENCE_BYTES + _MARK_BYTES
+    parts = (marks[at : at + size] for at in range(0, len(marks), size))
+    return {part[:_SEQUENCE_BYTES]: part for part in parts}

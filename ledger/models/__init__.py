@@ -25,7 +25,7 @@ from ledger.models.live import (
 )
 from ledger.models.month import MonthHourTotal, MonthPaymentTotal, MonthSum, MonthTotal
 from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
-from ledger.models.seal import DaySeal, Explanation, SealProposal
+from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
@@ -64,7 +64,6 @@ __all__ = [
     "Pulse",
     "PumpState",
     "Quarantine",
-    "SealProposal",
     "Site",
     "SiteStatus",
     "Tank",

@@ -108,8 +108,7 @@ lines AS (
     SELECT
         fiscal_day, 10, '', number, 0, 0,
         json_build_array(
-            'explanation', number, subject, difference, reason, note, author_id,
-            explained_at::text
+            'explanation', number, subject, key, difference, reason, note, author_id, at::text
         )::text
     FROM explanation
     WHERE site_id = %(site_id)s AND fiscal_day BETWEEN %(first)s AND %(last)s
