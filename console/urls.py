@@ -15,6 +15,7 @@ from console.views import (
     network,
     operate,
     quarantine,
+    reports,
     site,
 )
 
@@ -45,7 +46,16 @@ urlpatterns = [
         operate.acknowledge_alarm,
         name="acknowledge_alarm",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/report/",
+        reports.report_day,
+        name="report_day",
+    ),
     path("ledger/", ledger.ledger, name="ledger"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/period/", reports.report_period, name="report_period"),
+    path("reports/stock/", reports.report_stock, name="report_stock"),
+    path("reports/export/", reports.report_export, name="report_export"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     # Pieces of pages, by poll and (where the server is ASGI, before it comes here) by stream.
     path("fragments/<str:name>/", fragments.network_fragment, name="network_fragment"),

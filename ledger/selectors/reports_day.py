@@ -14,7 +14,7 @@ from pathlib import Path
 from django.db import connection
 from django.utils import timezone
 
-from ledger.models import Correction, DaySeal, Delivery, Dip, FiscalDay, Totalizer
+from ledger.models import Correction, Delivery, Dip, FiscalDay, Totalizer
 from ledger.selectors.days import day_readings
 from ledger.selectors.measures import Measure
 from ledger.selectors.reports import ByKind, CurrencyReport, _Sums, period_report
@@ -28,8 +28,8 @@ _NOZZLES_SQL = (
 class SealFacts:
     """What the chain of seals says of a day; `perpetual_total` includes the day.
 
-    For a day that is not sealed yet there is neither number nor seal, and both totals are those
-    as it would have if it were the next one to be sealed.
+    A day that is not sealed yet has neither number nor seal. Its perpetual total is then that of
+    the last sealed day and all turnover since, this day's included.
     """
 
     z_number: int | None = None
@@ -115,22 +115,26 @@ def day_report(day: FiscalDay, *, now: datetime.datetime | None = None) -> DayRe
 
 def seal_facts(day: FiscalDay, *, turnover: Decimal) -> SealFacts:
     """Return what the chain of seals says of a day with this turnover."""
-    seals = DaySeal.objects.filter(site=day.site_id).defer("document", "entry_marks")
-    own = seals.select_related("sealed_by").filter(fiscal_day=day.fiscal_day).first()
-    if own is not None:
+    if day.z_number is not None and day.perpetual_total is not None:
         return SealFacts(
-            z_number=own.z_number,
-            seal=bytes(own.seal).hex(),
-            previous_seal=bytes(own.previous_seal).hex(),
-            sealed_by=str(own.sealed_by),
-            perpetual_total=own.perpetual_total,
+            z_number=day.z_number,
+            seal=day.seal_hex,
+            previous_seal=day.previous_seal_hex,
+            sealed_by=str(day.sealed_by),
+            perpetual_total=day.perpetual_total,
         )
-    last = seals.filter(fiscal_day__lt=day.fiscal_day).order_by("-fiscal_day").first()
+    last = (
+        FiscalDay.objects.filter(site=day.site_id, fiscal_day__lt=day.fiscal_day)
+        .exclude(seal=None)
+        .order_by("-fiscal_day")
+        .first()
+    )
     # Days between that wait for their seal count too.
     waiting = _turnover_between(day, last.fiscal_day if last else datetime.date.min)
+    before = last.perpetual_total if last else None
     return SealFacts(
-        previous_seal=bytes(last.seal).hex() if last else "",
-        perpetual_total=(last.perpetual_total if last else Decimal(0)) + waiting + turnover,
+        previous_seal=last.seal_hex if last else "",
+        perpetual_total=(before or Decimal(0)) + waiting + turnover,
     )
 
 
@@ -177,31 +181,3 @@ def _deliveries(day: FiscalDay, now: datetime.datetime) -> list[Delivery]:
             "at", "tank"
         )
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockLine:
-    """A tank in a fiscal day, in litres; None where a dip was not taken.
-
-    Book stock is the opening dip, plus deliveries, less what the pumps took (pump tests return to
-    the tank); the variance is the closing dip less the book stock.
-    """
-
-    day: datetime.date
-    tank: int
-    product: str
-    opening: Decimal | None
-    delivered: Decimal
-    taken: Decimal
-    closing: Decimal | None
-
-    @property
-    def book(self) -> Decimal | None:
-        """What the tank should hold."""
-        return None if self.opening is None else self.opening + self.delivered - self.taken
-
-    @property
-    def variance(self) -> Decimal | None:
-        """What it holds more than it should."""
-        book = self.book
-        return None if book is None or self.closing is None else self.closing - book
