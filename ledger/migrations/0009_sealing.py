@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import ledger.models.fields
+from ledger.sql import run_sql
 
 
 class Migration(migrations.Migration):
@@ -32,6 +33,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("fiscal_day", models.DateField(verbose_name="fiscal day")),
+                (
+                    "site",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.site",
+                    ),
+                ),
                 ("document", models.TextField(verbose_name="sealed document")),
                 ("entry_marks", models.BinaryField(verbose_name="marks of the entries")),
             ],
@@ -55,6 +65,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("fiscal_day", models.DateField(verbose_name="fiscal day")),
+                (
+                    "site",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="explanations",
+                        to="ledger.site",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
                 ("number", models.SmallIntegerField(verbose_name="number")),
                 (
                     "subject",
@@ -278,40 +306,11 @@ class Migration(migrations.Migration):
                 name="fiscal_day_z_number",
             ),
         ),
-        migrations.AddField(
-            model_name="dayseal",
-            name="site",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="ledger.site",
-            ),
-        ),
-        migrations.AddField(
-            model_name="explanation",
-            name="author",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="explanation",
-            name="site",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="explanations",
-                to="ledger.site",
-            ),
-        ),
         migrations.AddConstraint(
             model_name="explanation",
             constraint=models.CheckConstraint(
                 condition=models.Q(("number__gte", 1)), name="explanation_number"
             ),
         ),
+        run_sql("seal_guard"),
     ]
