@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 from ingest.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from psycopg import AsyncConnection
 
 _STAGE_ENTRIES = load("stage_entries")
@@ -117,3 +120,15 @@ def make_pool(*, application_name: str) -> AsyncConnectionPool[AsyncConnection[A
         open=False,
         name=application_name,
     )
+
+
+@contextlib.asynccontextmanager
+async def prepared_connection(*, application_name: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """Open a connection of its own for a command that stores as the worker does.
+
+    Its statements may take as long as they take: somebody watches.
+    """
+    parameters = connection_parameters(application_name=application_name, statement_timeout=0)
+    async with await psycopg.AsyncConnection.connect(**parameters) as connection:
+        await _prepare(connection)
+        yield connection

@@ -93,6 +93,20 @@ async def store(connection: AsyncConnection[Any], batch: Batch) -> Outcome:
         return await _CarefulTransaction(connection, batch).run()
 
 
+async def verdicts_of(connection: AsyncConnection[Any], batch: Batch) -> list[str]:
+    """Return how the ledger stands to each entry of a batch, in their order; nothing is stored.
+
+    `held` when it has the same, `conflict` when it has another of that key, else `sealed`. In the
+    caller's transaction.
+    """
+    if not batch.rows:
+        return []
+    async with connection.cursor() as cursor, cursor.copy(_COPY_STAGED) as copy:
+        await copy.write(csv_of([(place, *row) for place, row in enumerate(batch.rows)]))
+    cursor = await connection.execute(_CLASSIFY_STAGED)
+    return [verdict for _, verdict in sorted(await cursor.fetchall())]
+
+
 class _Transaction:
     """The plain way: everything at once."""
 

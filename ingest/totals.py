@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingest.rows import KIND_CODES
+from ingest.rows import KIND_CODES, PAYMENT_CODES
 from ingest.sql import load
+from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS, Kind
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def tax_of(amount: Decimal, tax_rate: Decimal) -> Decimal:
 class DayAdditions:
     """Sums over the new entries of one fiscal day.
 
-    They are kept by product, kind and quarter of an hour: what `day_total` and `hour_total` are
-    both made of, so that an entry is added once.
+    They are kept by all that `day_total`, `payment_total` and `hour_total` are made of, so that an
+    entry is added once.
     """
 
     def __init__(self, timezone: str) -> None:
@@ -57,8 +58,8 @@ class DayAdditions:
         self.count = 0
         self.highest = 0
         self.newest: datetime.datetime | None = None
-        #: (product, kind, quarter) to count, volume, amount and tax.
-        self._sums: dict[tuple[str, str, int], list[Any]] = {}
+        #: (product, kind, tax rate, payment, quarter) to count, volume, amount and tax.
+        self._sums: dict[tuple[str, str, Decimal | None, str | None, int], list[Any]] = {}
         #: (fuelling point, nozzle) to its entry of the highest sequence.
         self.nozzles: dict[tuple[int, int], LedgerEntry] = {}
 
@@ -74,7 +75,8 @@ class DayAdditions:
             self.highest = sequence
         if self.newest is None or entry.occurred_at > self.newest:
             self.newest = entry.occurred_at
-        key = (entry.product, entry.kind, int(occurred_at_s // _QUARTER_S))
+        quarter = int(occurred_at_s // _QUARTER_S)
+        key = (entry.product, entry.kind, tax_rate, entry.payment, quarter)
         sums = self._sums.get(key)
         if sums is None:
             self._sums[key] = [1, volume, amount, tax]
@@ -89,14 +91,21 @@ class DayAdditions:
             if known is None or known.sequence < sequence:
                 self.nozzles[entry.fuelling_point, nozzle] = entry
 
-    def by_product(self) -> dict[tuple[str, str], list[Any]]:
-        """Return count, volume, amount and tax by product and kind."""
-        return _regroup(self._sums, lambda key: key[:2])
+    def by_product(self) -> dict[tuple[str, str, Decimal | None], list[Any]]:
+        """Return count, volume, amount and tax by product, kind and tax rate."""
+        return _regroup(self._sums, lambda key: key[:3])
+
+    def by_payment(self) -> dict[tuple[str | None, str], list[Any]]:
+        """Return count, volume and amount by payment and kind."""
+        return {
+            key: sums[:3]
+            for key, sums in _regroup(self._sums, lambda key: (key[3], key[1])).items()
+        }
 
     def by_hour(self) -> dict[tuple[int], list[Any]]:
         """Return the turnover's count, volume and amount by hour of the site's own clock."""
         turnover = {key: sums[:3] for key, sums in self._sums.items() if key[1] in _TURNOVER}
-        return _regroup(turnover, lambda key: (_hour(self._timezone, key[2]),))
+        return _regroup(turnover, lambda key: (_hour(self._timezone, key[4]),))
 
 
 def _regroup(sums: dict[Any, list[Any]], by: Callable[[Any], Any]) -> dict[Any, list[Any]]:
@@ -127,9 +136,20 @@ class Additions:
         """Add the sums in the connection's transaction; it holds the days' rows already."""
         days = [(*key, day.count, day.highest, day.newest) for key, day in self.days.items()]
         totals = [
-            (*key, product, KIND_CODES[kind], *sums)
+            (
+                *key,
+                product,
+                KIND_CODES[kind],
+                NO_TAX_RATE if tax_rate is None else tax_rate,
+                *sums,
+            )
             for key, day in self.days.items()
-            for (product, kind), sums in day.by_product().items()
+            for (product, kind, tax_rate), sums in day.by_product().items()
+        ]
+        payments = [
+            (*key, PAYMENT_CODES[payment] or NO_PAYMENT, KIND_CODES[kind], *sums)
+            for key, day in self.days.items()
+            for (payment, kind), sums in day.by_payment().items()
         ]
         hours = [
             (*key, *hour, *sums)
@@ -145,6 +165,7 @@ class Additions:
                 "received_at": received_at,
                 "days": _rows(days),
                 "totals": _rows(totals),
+                "payments": _rows(payments),
                 "hours": _rows(hours),
                 "nozzles": _rows([_nozzle_row(key, entry) for key, entry in nozzles.items()]),
             },

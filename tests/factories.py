@@ -19,6 +19,7 @@ from ledger.models import (
     IngestWorker,
     Kind,
     Nozzle,
+    PaymentTotal,
     Product,
     Pulse,
     Quarantine,
@@ -26,6 +27,7 @@ from ledger.models import (
     SiteStatus,
     Tank,
 )
+from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 
 _numbers = count(1)
 PASSWORD = "a long enough password"
@@ -137,7 +139,15 @@ def make_day(
             "amount": sum(row.amount for row in rows),
         }
         key = {"site": site, "fiscal_day": date}
-        DayTotal.objects.create(**key, product="E10", kind=Kind.SALE, tax=Decimal(0), **sums)
+        DayTotal.objects.create(
+            **key,
+            product="E10",
+            kind=Kind.SALE,
+            tax_rate=NO_TAX_RATE,
+            tax=Decimal(0),
+            **sums,
+        )
+        PaymentTotal.objects.create(**key, payment=NO_PAYMENT, kind=Kind.SALE, **sums)
         HourTotal.objects.create(**key, hour=12, **sums)
     return day
 

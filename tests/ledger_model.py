@@ -219,13 +219,23 @@ class Model:
     # --- what it adds up to -----------------------------------------------------------------
 
     def day_totals(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        """(site, day, product, kind) to count, volume, amount and tax."""
+        """(site, day, product, kind, tax rate or -1) to count, volume, amount and tax."""
         totals: dict[tuple[Any, ...], list[Any]] = {}
         for (site, fiscal_day, _), entry in self.entries.items():
             rate = entry.tax_rate or Decimal(0)
             tax = (entry.amount * rate / (100 + rate)).quantize(CENT, ROUND_HALF_UP)
-            key = (site, fiscal_day, entry.product, KINDS[entry.kind])
+            key_rate = Decimal(-1) if entry.tax_rate is None else entry.tax_rate
+            key = (site, fiscal_day, entry.product, KINDS[entry.kind], key_rate)
             _add(totals, key, 1, entry.volume or Decimal(0), entry.amount, tax)
+        return {key: tuple(sums) for key, sums in totals.items()}
+
+    def payment_totals(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """(site, day, payment or 0, kind) to count, volume and amount."""
+        totals: dict[tuple[Any, ...], list[Any]] = {}
+        for (site, fiscal_day, _), entry in self.entries.items():
+            payment = PAYMENTS[entry.payment] if entry.payment else 0
+            key = (site, fiscal_day, payment, KINDS[entry.kind])
+            _add(totals, key, 1, entry.volume or Decimal(0), entry.amount)
         return {key: tuple(sums) for key, sums in totals.items()}
 
     def hour_totals(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -11,17 +11,29 @@ WITH days AS (
     WHERE d.site_id = (r ->> 0)::smallint AND d.fiscal_day = (r ->> 1)::date
 ),
 totals AS (
-    INSERT INTO day_total (site_id, fiscal_day, product, kind, count, volume, amount, tax)
+    INSERT INTO day_total (site_id, fiscal_day, product, kind, tax_rate, count, volume, amount, tax)
     SELECT
-        (r ->> 0)::smallint, (r ->> 1)::date, r ->> 2, (r ->> 3)::smallint, (r ->> 4)::integer,
-        (r ->> 5)::numeric, (r ->> 6)::numeric, (r ->> 7)::numeric
+        (r ->> 0)::smallint, (r ->> 1)::date, r ->> 2, (r ->> 3)::smallint, (r ->> 4)::numeric,
+        (r ->> 5)::integer, (r ->> 6)::numeric, (r ->> 7)::numeric, (r ->> 8)::numeric
     FROM jsonb_array_elements(%(totals)s::jsonb) AS r
-    ORDER BY 1, 2, 3, 4
-    ON CONFLICT (site_id, fiscal_day, product, kind) DO UPDATE SET
+    ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (site_id, fiscal_day, product, kind, tax_rate) DO UPDATE SET
         count = day_total.count + excluded.count,
         volume = day_total.volume + excluded.volume,
         amount = day_total.amount + excluded.amount,
         tax = day_total.tax + excluded.tax
+),
+payments AS (
+    INSERT INTO payment_total (site_id, fiscal_day, payment, kind, count, volume, amount)
+    SELECT
+        (r ->> 0)::smallint, (r ->> 1)::date, (r ->> 2)::smallint, (r ->> 3)::smallint,
+        (r ->> 4)::integer, (r ->> 5)::numeric, (r ->> 6)::numeric
+    FROM jsonb_array_elements(%(payments)s::jsonb) AS r
+    ORDER BY 1, 2, 3, 4
+    ON CONFLICT (site_id, fiscal_day, payment, kind) DO UPDATE SET
+        count = payment_total.count + excluded.count,
+        volume = payment_total.volume + excluded.volume,
+        amount = payment_total.amount + excluded.amount
 ),
 hours AS (
     INSERT INTO hour_total (site_id, fiscal_day, hour, count, volume, amount)

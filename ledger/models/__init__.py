@@ -3,7 +3,15 @@
 from ledger.models.audit import AuditEvent
 from ledger.models.command import Command
 from ledger.models.correction import Correction, CorrectionPosting
-from ledger.models.day import DayTotal, DeclaredTotal, Dip, FiscalDay, HourTotal, Totalizer
+from ledger.models.day import (
+    DayTotal,
+    DeclaredTotal,
+    Dip,
+    FiscalDay,
+    HourTotal,
+    PaymentTotal,
+    Totalizer,
+)
 from ledger.models.entry import Entry, EntryFlag, EntryValues, Kind, Payment
 from ledger.models.live import (
     Alarm,
@@ -15,10 +23,11 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
-from ledger.models.operations import IngestWorker, Pulse, Quarantine
+from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
+    "Adoption",
     "Alarm",
     "AlarmAcknowledgement",
     "AlarmEvent",
@@ -41,6 +50,7 @@ __all__ = [
     "Nozzle",
     "NozzleState",
     "Payment",
+    "PaymentTotal",
     "Product",
     "ProductFamily",
     "Pulse",

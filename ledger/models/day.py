@@ -1,15 +1,27 @@
 """The fiscal day: what the site declared, what the ledger holds, and the running totals."""
 
 import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models.entry import Kind
-from ledger.models.fields import TemperatureField, TotalMoneyField, TotalVolumeField
+from ledger.models.entry import Kind, Payment
+from ledger.models.fields import (
+    TaxRateField,
+    TemperatureField,
+    TotalMoneyField,
+    TotalVolumeField,
+)
 from ledger.models.site import Site
+
+#: A column of a key cannot be null, so the totals of entries that gave no tax rate stand under a
+#: rate that no entry can have (the contract takes 0 to 100). It is not 0, which was stated.
+NO_TAX_RATE = Decimal(-1)
+#: In the same way the totals of entries that gave no payment.
+NO_PAYMENT = 0
 
 
 class FiscalDay(models.Model):
@@ -88,20 +100,23 @@ class FiscalDay(models.Model):
 
 
 class DayTotal(models.Model):
-    """What the entries of one day, product and kind add up to.
+    """What the entries of one day, product, kind and tax rate add up to.
 
     Invariant: maintained by the statement that inserts the entries, so the sum over `entry` and
     this row are equal at every commit. `tax` is the sum of each entry's tax, which is
-    amount x rate / (100 + rate) rounded half away from zero to 2 places; 0 without a rate.
+    amount x rate / (100 + rate) rounded half away from zero to 2 places; 0 without a rate. Net is
+    amount less tax, so that the three add up to the cent. A product nearly always has one rate;
+    `tax_rate` is NO_TAX_RATE for entries that gave none.
     """
 
-    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "product", "kind")
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "product", "kind", "tax_rate")
     site = models.ForeignKey(
         Site, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
     )
     fiscal_day = models.DateField(_("fiscal day"))
     product = models.CharField(_("product"), max_length=32)
     kind = models.SmallIntegerField(_("kind"), choices=Kind)
+    tax_rate = TaxRateField(_("tax rate, per cent"))
     count = models.IntegerField(_("entries"))
     volume = TotalVolumeField(_("volume, litres"))
     amount = TotalMoneyField(_("amount"))
@@ -120,7 +135,34 @@ class DayTotal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.site_id}/{self.fiscal_day}/{self.product}/{self.kind}"
+        return f"{self.site_id}/{self.fiscal_day}/{self.product}/{self.kind}/{self.tax_rate}"
+
+
+class PaymentTotal(models.Model):
+    """What the entries of one day, payment and kind add up to.
+
+    Invariant: maintained by the statement that inserts the entries, like `DayTotal`. `payment` is
+    NO_PAYMENT for entries that gave none.
+    """
+
+    pk = models.CompositePrimaryKey("site_id", "fiscal_day", "payment", "kind")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+    )
+    fiscal_day = models.DateField(_("fiscal day"))
+    payment = models.SmallIntegerField(
+        _("payment"), choices=[(NO_PAYMENT, _("Not stated")), *Payment.choices]
+    )
+    kind = models.SmallIntegerField(_("kind"), choices=Kind)
+    count = models.IntegerField(_("entries"))
+    volume = TotalVolumeField(_("volume, litres"))
+    amount = TotalMoneyField(_("amount"))
+
+    class Meta:
+        db_table = "payment_total"
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.fiscal_day}/{self.payment}/{self.kind}"
 
 
 class HourTotal(models.Model):

@@ -1,8 +1,9 @@
-"""How the ingest is doing: what it could not take, and its pulse."""
+"""How the ingest is doing: what it could not take, what it moved in, and its pulse."""
 
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models.site import Site
@@ -60,6 +61,31 @@ class Quarantine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk} {self.reason}"
+
+
+class Adoption(models.Model):
+    """How far a table of the old shape has been moved into the ledger (`manage.py adopt_ledger`).
+
+    Invariants: written in the transactions that move the rows, so it says exactly how far they
+    are: all with a surrogate key up to `last_key` are in the ledger or in quarantine, `rows` of
+    them, of which `stored` became entries, `duplicates` were there already and `quarantined`
+    wait for staff.
+    """
+
+    source = models.CharField(_("table or view"), max_length=130, primary_key=True)
+    last_key = models.BigIntegerField(_("last surrogate key"), null=True)
+    rows = models.BigIntegerField(_("rows read"), db_default=0)
+    stored = models.BigIntegerField(_("entries stored"), db_default=0)
+    duplicates = models.BigIntegerField(_("duplicates"), db_default=0)
+    quarantined = models.BigIntegerField(_("quarantined"), db_default=0)
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    verified_at = models.DateTimeField(_("last verified without a difference"), null=True)
+
+    class Meta:
+        db_table = "adoption"
+
+    def __str__(self) -> str:
+        return self.source
 
 
 class Pulse(models.Model):

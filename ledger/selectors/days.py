@@ -163,9 +163,13 @@ class DaySummary:
 
 def day_summary(day: FiscalDay) -> DaySummary:
     """Return the day with its totals. Three queries, and one more when entries are missing."""
+    measures: dict[tuple[str, int], Measure] = {}
+    for total in DayTotal.objects.filter(**_of(day)).order_by("pk"):
+        key = (total.product, total.kind)
+        measures[key] = measures.get(key, Measure()) + _measure(total)
     kinds = [
-        KindTotal(product=row.product, kind=Kind(row.kind), measure=_measure(row))
-        for row in DayTotal.objects.filter(**_of(day)).order_by("pk")
+        KindTotal(product=product, kind=Kind(kind), measure=measure)
+        for (product, kind), measure in measures.items()
     ]
     turnover: dict[str, Measure] = {}
     for row in kinds:

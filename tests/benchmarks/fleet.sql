@@ -45,8 +45,8 @@ FROM site CROSS JOIN generate_series(0, 34) AS ago
 -- As they come in life, day after day.
 ORDER BY ago DESC, id;
 
-INSERT INTO day_total (site_id, fiscal_day, product, kind, count, volume, amount, tax)
-SELECT day.site_id, day.fiscal_day, product.code, %(sale)s, 80, 2000 + day.site_id %% 900, 3000, 500
+INSERT INTO day_total (site_id, fiscal_day, product, kind, tax_rate, count, volume, amount, tax)
+SELECT day.site_id, day.fiscal_day, product.code, %(sale)s, 20, 80, 2000 + day.site_id %% 900, 3000, 500
 FROM fiscal_day AS day JOIN product USING (site_id)
 ORDER BY day.fiscal_day, day.site_id;
 

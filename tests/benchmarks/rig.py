@@ -31,8 +31,8 @@ LOOK_EVERY_S = 0.02
 GIVE_UP_AFTER_S = 300
 
 _TABLES = (
-    "entry, day_total, hour_total, fiscal_day, nozzle_state, pulse, quarantine, pump_state, "
-    "tank_state, site_status"
+    "entry, day_total, payment_total, hour_total, fiscal_day, nozzle_state, pulse, quarantine, "
+    "pump_state, tank_state, site_status"
 )
 
 

@@ -22,10 +22,22 @@ _ENTRIES = f"""
 #: Each pair must give the same rows: what the worker added up, and the same from the entries.
 _SUMS = {
     "day_total": (
-        "SELECT site_id, fiscal_day, product, kind, count, volume, amount, tax FROM day_total",
         """
-        SELECT site_id, fiscal_day, product, kind, count(*), sum(coalesce(volume, 0)), sum(amount),
+        SELECT site_id, fiscal_day, product, kind, tax_rate, count, volume, amount, tax
+        FROM day_total
+        """,
+        """
+        SELECT site_id, fiscal_day, product, kind, coalesce(tax_rate, -1), count(*),
+            sum(coalesce(volume, 0)), sum(amount),
             sum(coalesce(round(amount * tax_rate / (100 + tax_rate), 2), 0))
+        FROM entry GROUP BY 1, 2, 3, 4, 5
+        """,
+    ),
+    "payment_total": (
+        "SELECT site_id, fiscal_day, payment, kind, count, volume, amount FROM payment_total",
+        """
+        SELECT site_id, fiscal_day, coalesce(payment, 0), kind, count(*), sum(coalesce(volume, 0)),
+            sum(amount)
         FROM entry GROUP BY 1, 2, 3, 4
         """,
     ),

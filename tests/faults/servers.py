@@ -27,7 +27,8 @@ from tests.worker_process import ROOT
 
 #: Everything that a worker writes.
 _TABLES = (
-    "entry, day_total, hour_total, declared_total, fiscal_day, totalizer, dip, nozzle_state, "
+    "entry, day_total, payment_total, hour_total, declared_total, fiscal_day, totalizer, dip, "
+    "nozzle_state, "
     "delivery, alarm, alarm_event, pump_state, tank_state, site_status, pulse, quarantine, site"
 )
 

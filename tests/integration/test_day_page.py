@@ -177,6 +177,7 @@ def test_what_is_not_turnover_stands_apart(site: Site) -> None:
         fiscal_day=DAY,
         product="E10",
         kind=Kind.TEST,
+        tax_rate=Decimal(20),
         count=1,
         volume=Decimal(20),
         amount=Decimal(30),

@@ -95,8 +95,12 @@ def make_entry(fiscal_day: datetime.date, sequence: int, variant: int) -> Entry:
             )
         case 6:  # twice the volume
             return sale._replace(volume=Decimal("20.000"), amount=Decimal("29.58"))
-        case _:
+        case 7:
             return sale._replace(kind="drive_off", product="B7", nozzle=2, tax_rate=Decimal("7.5"))
+        case 8:  # the same product at no tax, which is not the same as nothing said of it
+            return sale._replace(tax_rate=Decimal("0.00"), payment="cash")
+        case _:
+            return sale._replace(tax_rate=None, payment="fuel_card")
 
 
 def written(entry: Entry, style: int) -> bytes:
@@ -146,7 +150,7 @@ OVERSIZE = b" " * (1024 * 1024 + 1)
 sites = st.sampled_from([*SITES, "LON-1", "LON-1", "NOBODY"])
 sequences = st.integers(1, 5) | st.sampled_from([REFUSED_SEQUENCE, 2_147_483_647])
 entries = st.builds(
-    make_entry, st.sampled_from([DAYS[0], *DAYS]), sequences, st.integers(0, 7) | st.just(0)
+    make_entry, st.sampled_from([DAYS[0], *DAYS]), sequences, st.integers(0, 9) | st.just(0)
 )
 entry_items = st.builds(
     lambda entry, style: Item(written(entry, style), entry), entries, st.integers(0, 3)
@@ -207,7 +211,7 @@ messages = st.one_of(
         sites,
         st.sampled_from(DAYS[:2]),
         st.just(1) | st.integers(1, 5),
-        st.lists(st.integers(0, 1) | st.integers(0, 7), min_size=1, max_size=6),
+        st.lists(st.integers(0, 1) | st.integers(0, 9), min_size=1, max_size=6),
     ),
     st.builds(
         day_message,
@@ -402,10 +406,15 @@ class Machine:
             else:
                 assert jump == model.jumps[key], key
         totals = await self.rows(
-            "SELECT code, fiscal_day, product, kind, count, volume, amount, tax "
+            "SELECT code, fiscal_day, product, kind, tax_rate, count, volume, amount, tax "
             "FROM day_total JOIN site ON site.id = site_id"
         )
-        assert {row[:4]: row[4:] for row in totals} == model.day_totals()
+        assert {row[:5]: row[5:] for row in totals} == model.day_totals()
+        payments = await self.rows(
+            "SELECT code, fiscal_day, payment, kind, count, volume, amount "
+            "FROM payment_total JOIN site ON site.id = site_id"
+        )
+        assert {row[:4]: row[4:] for row in payments} == model.payment_totals()
         hours = await self.rows(
             "SELECT code, fiscal_day, hour, count, volume, amount "
             "FROM hour_total JOIN site ON site.id = site_id"
@@ -434,8 +443,8 @@ class Ledger:
     """The database of the test: emptied before each example, without its triggers in the way."""
 
     TABLES = (
-        *("entry", "day_total", "hour_total", "declared_total", "totalizer", "dip"),
-        *("nozzle_state", "fiscal_day", "quarantine"),
+        *("entry", "day_total", "payment_total", "hour_total", "declared_total", "totalizer"),
+        *("dip", "nozzle_state", "fiscal_day", "quarantine"),
     )
 
     def __init__(self, runner: asyncio.Runner) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 
 from console.models import Role
 from ledger.models import DayTotal, Kind
+from ledger.models.day import NO_TAX_RATE
 from ledger.selectors.totals import LedgerTotals, ledger_totals
 from tests.factories import make_day, make_site, make_user
 
@@ -81,6 +82,7 @@ def test_tests_and_drive_offs_are_entries_but_no_turnover() -> None:
             fiscal_day="2026-11-21",
             product="E10",
             kind=kind,
+            tax_rate=NO_TAX_RATE,
             count=1,
             volume=Decimal(1),
             amount=Decimal(-10) if kind == Kind.REFUND else Decimal(10),

@@ -61,6 +61,7 @@ def make_hours(
             fiscal_day=day,
             product=product,
             kind=Kind.SALE,
+            tax_rate=20,
             count=litres // 10,
             volume=litres,
             amount=2 * litres,

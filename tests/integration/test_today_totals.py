@@ -25,6 +25,7 @@ def sell(
         fiscal_day=day,
         product=product,
         kind=kind,
+        tax_rate=20,
         count=2,
         volume=Decimal(litres),
         amount=Decimal(litres * 2),

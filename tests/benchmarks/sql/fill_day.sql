@@ -41,14 +41,22 @@ WITH drawn AS (
         round(volume * 0.9912, 3), CASE WHEN NOT is_shop THEN unit_price END, tax_rate,
         CASE WHEN NOT is_shop THEN 250000 + %(number)s * 900 + sequence * 1.75 END
     FROM sold
-    RETURNING site_id, product, kind, amount, volume, tax_rate, occurred_at
+    RETURNING site_id, product, kind, payment, amount, volume, tax_rate, occurred_at
 ), by_product AS (
-    INSERT INTO day_total (site_id, fiscal_day, product, kind, count, volume, amount, tax)
-    SELECT site_id, %(day)s::date, product, kind, count(*), coalesce(sum(volume), 0), sum(amount),
-        coalesce(sum(round(amount * tax_rate / (100 + tax_rate), 2)), 0)
+    INSERT INTO day_total (
+        site_id, fiscal_day, product, kind, tax_rate, count, volume, amount, tax
+    )
+    SELECT site_id, %(day)s::date, product, kind, coalesce(tax_rate, -1), count(*),
+        coalesce(sum(volume), 0), sum(amount), coalesce(sum(round(amount * tax_rate / (100 + tax_rate), 2)), 0)
     FROM written
-    GROUP BY site_id, product, kind
+    GROUP BY site_id, product, kind, tax_rate
     RETURNING site_id, product, kind, count, volume, amount
+), by_payment AS (
+    INSERT INTO payment_total (site_id, fiscal_day, payment, kind, count, volume, amount)
+    SELECT site_id, %(day)s::date, coalesce(payment, 0), kind, count(*), coalesce(sum(volume), 0),
+        sum(amount)
+    FROM written
+    GROUP BY site_id, payment, kind
 ), by_hour AS (
     INSERT INTO hour_total (site_id, fiscal_day, hour, count, volume, amount)
     SELECT site_id, %(day)s::date, extract(hour FROM occurred_at AT TIME ZONE timezone), count(*),

@@ -1,0 +1,301 @@
+"""A table of the old shape moves in: nothing lost, nothing doubled, whatever dirt it holds."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import Count, Sum
+
+from ledger.models import Adoption, AuditEvent, DayTotal, Entry, FiscalDay, Quarantine
+from tests.factories import make_forecourt
+from tests.worker_process import ROOT
+
+ROWS = 1_000_000
+#: What the generated table holds of each kind of dirt: every so many-th row.
+REPEATED_EVERY, CONFLICTING_EVERY, WITHOUT_AMOUNT_EVERY = 10_007, 20_011, 30_011
+STRANGE_SITE_EVERY, WRONG_DAY_EVERY, NO_DAY_EVERY = 40_009, 50_021, 60_013
+
+# As Django made it: a surrogate key, and columns that may be NULL because they were added later.
+OLD_TABLE = """
+    CREATE TABLE sales_entry (
+        id bigserial PRIMARY KEY, station varchar(40), fiscal_day date, sequence integer,
+        kind varchar(16), occurred_at timestamptz, product varchar(64), amount numeric(14, 2),
+        volume numeric(14, 3), unit_price numeric(10, 4), payment varchar(16), comment text
+    )
+"""
+GENERATED = """
+    INSERT INTO sales_entry (
+        station, fiscal_day, sequence, kind, occurred_at, product, amount, volume, unit_price,
+        payment, comment
+    )
+    SELECT
+        CASE WHEN n %% 40009 = 0 THEN 'CLOSED-LONG-AGO' ELSE 'OLD-' || 1 + n %% 10 END,
+        CASE
+            WHEN n %% 60013 = 0 THEN NULL
+            WHEN n %% 50021 = 0 THEN date '1999-12-31'
+            ELSE date '2026-01-01' + (n / 5000)::integer
+        END,
+        1 + (n %% 5000) / 10, 'sale',
+        timestamptz '2026-01-01 06:00Z' + (n / 5000)::integer * interval '1 day'
+            + (n %% 5000) * interval '10 seconds',
+        CASE WHEN n %% 3 = 0 THEN 'B7' ELSE 'E10' END,
+        CASE WHEN n %% 30011 <> 0 THEN round(1.5 * (5 + n %% 40), 2) END,
+        5 + n %% 40, 1.5, 'card', 'kept by nobody'
+    FROM generate_series(0, %s - 1) AS n
+"""
+# The unique constraint came late: some sales were written twice, some with another amount.
+WRITTEN_TWICE = """
+    INSERT INTO sales_entry (
+        station, fiscal_day, sequence, kind, occurred_at, product, amount, volume, unit_price,
+        payment
+    )
+    SELECT station, fiscal_day, sequence, kind, occurred_at, product, amount + %s, volume,
+        unit_price, payment
+    FROM sales_entry
+    WHERE id %% %s = 1 AND amount IS NOT NULL AND fiscal_day IS NOT NULL
+    ORDER BY id
+"""
+
+
+@pytest.fixture
+def old_table(committed_db: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(OLD_TABLE)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE sales_entry")
+
+
+def execute(statement: str, *parameters: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.rowcount
+
+
+def generate(rows: int) -> tuple[int, int]:
+    """Fill the old table. Returns how many sales were written twice, and how many with a change."""
+    execute(GENERATED, rows)
+    repeated = execute(WRITTEN_TWICE, 0, REPEATED_EVERY)
+    conflicting = execute(WRITTEN_TWICE, Decimal("0.01"), CONFLICTING_EVERY)
+    return repeated, conflicting
+
+
+def add_row(**values: Any) -> int:
+    """Write one row, a good one but for the given values. Returns its key."""
+    row = {
+        "station": "OLD-1",
+        "fiscal_day": datetime.date(2026, 1, 1),
+        "sequence": 1,
+        "kind": "sale",
+        "occurred_at": datetime.datetime(2026, 1, 1, 6, tzinfo=datetime.UTC),
+        "product": "E10",
+        "amount": Decimal("7.50"),
+        "volume": Decimal(5),
+        "unit_price": Decimal("1.5"),
+    } | values
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO sales_entry ({', '.join(row)})"
+            f" VALUES ({', '.join(['%s'] * len(row))}) RETURNING id",
+            list(row.values()),
+        )
+        (key,) = cursor.fetchone()
+    return int(key)
+
+
+def adopt(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("adopt_ledger", "sales_entry", "--column", "site=station", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def figures(said: str) -> dict[str, int]:
+    """The figures of the table that the command ends with."""
+    rows = (line.strip(" │┃").split("│") for line in said.splitlines() if "│" in line)
+    return {label.strip(): int(figure.replace(",", "")) for label, figure in rows}
+
+
+def test_a_million_rows_with_the_usual_dirt_survive_a_kill(old_table: None) -> None:
+    for number in range(1, 11):
+        make_forecourt(f"OLD-{number}")
+    repeated, conflicting = generate(ROWS)
+    config = connection.settings_dict
+    url = f"postgresql://postgres@/{config['NAME']}?host={config['HOST']}"
+    first = subprocess.Popen(
+        [
+            *(sys.executable, ROOT / "manage.py"),
+            *("adopt_ledger", "sales_entry", "--column", "site=station"),
+        ],
+        env=os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "console.settings"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        while Adoption.objects.filter(rows__gt=ROWS // 10).count() == 0:
+            assert first.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+    finally:
+        first.kill()
+        first.wait()
+    before = Adoption.objects.get()
+    assert before.rows == before.stored + before.duplicates + before.quarantined
+
+    said = figures(adopt())
+
+    whole = Adoption.objects.get()
+    table_rows = ROWS + repeated + conflicting
+    bad = (
+        sum(
+            len(range(0, ROWS, every))
+            for every in (WITHOUT_AMOUNT_EVERY, STRANGE_SITE_EVERY, NO_DAY_EVERY)
+        )
+        - 2
+    )  # row 0 is bad in all three ways, and waits once
+    assert (whole.rows, whole.duplicates) == (table_rows, repeated)
+    assert whole.quarantined == bad + conflicting == Quarantine.objects.count()
+    assert whole.stored == table_rows - repeated - bad - conflicting == Entry.objects.count()
+    assert said["read in this run"] == table_rows - before.rows
+    assert said["verified"] == table_rows
+    assert said["the ledger holds the same"] == whole.stored + repeated
+    assert said["in quarantine"] == whole.quarantined
+    assert said["in neither"] == said["whose count and sum do not agree"] == 0
+    assert whole.verified_at is not None
+    # The sums of the days, from the old table itself.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT station, fiscal_day, count(*), sum(amount) FROM ("
+            "  SELECT DISTINCT ON (station, fiscal_day, sequence) * FROM sales_entry"
+            "  WHERE fiscal_day IS NOT NULL AND amount IS NOT NULL AND station LIKE 'OLD-%'"
+            "  ORDER BY station, fiscal_day, sequence, id"
+            ") AS first GROUP BY station, fiscal_day"
+        )
+        expected = {(code, day): sums for code, day, *sums in cursor.fetchall()}
+    totals = DayTotal.objects.values_list("site__code", "fiscal_day").annotate(
+        Sum("count"), Sum("amount")
+    )
+    assert {(code, day): sums for code, day, *sums in totals} == expected
+    assert FiscalDay.objects.aggregate(Sum("entry_count"))["entry_count__sum"] == whole.stored
+
+
+def test_running_it_again_changes_nothing_and_takes_what_came_later(old_table: None) -> None:
+    make_forecourt("OLD-1")
+    add_row()
+    adopt()
+    assert figures(adopt())["read in this run"] == 0
+    add_row(sequence=2)
+    assert figures(adopt())["new entries"] == 1
+    assert Entry.objects.count() == 2
+    assert AuditEvent.objects.filter(action="ledger.adopted").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "said"),
+    [
+        ({"amount": None}, "malformed", "amount"),
+        ({"product": None}, "malformed", "product"),
+        ({"occurred_at": None}, "malformed", "occurred_at"),
+        ({"sequence": 0}, "invalid", "sequence"),
+        ({"kind": "gift"}, "invalid", "gift"),
+        ({"product": "x" * 33}, "invalid", "product"),
+        ({"station": "NOBODY"}, "unknown_site", "NOBODY"),
+        ({"station": "two words"}, "unknown_topic", "two words"),
+        ({"station": None}, "unknown_topic", ""),
+        ({"amount": Decimal("99999999999.99")}, "invalid", "amount"),
+    ],
+)
+def test_what_is_no_entry_waits_in_quarantine(
+    old_table: None, values: dict[str, Any], reason: str, said: str
+) -> None:
+    make_forecourt("OLD-1")
+    key = add_row(**values)
+    counts = figures(adopt())
+    row = Quarantine.objects.get()
+    assert (row.reason, counts["to quarantine"], counts["in quarantine"]) == (reason, 1, 1)
+    assert said in row.detail
+    assert f'"adopted":"sales_entry/{key}"' in bytes(row.raw).decode().replace(" ", "")
+
+
+def test_a_time_without_zone_is_of_the_site_s_own_clock(old_table: None) -> None:
+    make_forecourt("OLD-1", timezone="Europe/Berlin")
+    add_row()
+    execute("SET timezone = 'UTC'")
+    execute("ALTER TABLE sales_entry ALTER occurred_at TYPE timestamp")
+    adopt()
+    assert Entry.objects.get().occurred_at == datetime.datetime(2026, 1, 1, 5, tzinfo=datetime.UTC)
+
+
+def test_names_and_constants_make_up_for_other_columns(old_table: None) -> None:
+    make_forecourt("OLD-1")
+    add_row(payment="cash")
+    execute("ALTER TABLE sales_entry RENAME id TO pk")
+    execute("ALTER TABLE sales_entry DROP kind")
+    adopt("--column", "key=pk", "--constant", "kind=test", "--constant", "fuelling_point=2")
+    entry = Entry.objects.get()
+    assert (entry.get_kind_display(), entry.fuelling_point) == ("Pump test", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--column", "amount=total"], "has no column total for amount"),
+        (["--column", "prize=amount"], "prize is no field"),
+        (["--column", "amount"], "not NAME=VALUE"),
+        (["--constant", "kind=gift"], "'gift' cannot be the kind"),
+    ],
+)
+def test_a_table_that_does_not_say_enough_is_refused(
+    old_table: None, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(CommandError, match=said):
+        adopt(*arguments)
+
+
+def test_a_table_that_is_not_there_is_refused(committed_db: None) -> None:
+    with pytest.raises(CommandError, match=r"sales_entry cannot be read: .*does not exist"):
+        adopt()
+
+
+class TestVerifying:
+    """Nothing is believed: each row is looked up where it should be."""
+
+    @pytest.fixture(autouse=True)
+    def moved(self, old_table: None) -> None:
+        make_forecourt("OLD-1")
+        for sequence in range(1, 6):
+            add_row(sequence=sequence)
+        add_row(amount=None)
+        adopt()
+
+    def tamper(self, statement: str) -> None:
+        execute(f"SET session_replication_role = replica; {statement}")
+        execute("SET session_replication_role = DEFAULT")
+
+    @pytest.mark.parametrize(
+        ("tampering", "said"),
+        [
+            ("DELETE FROM entry WHERE sequence = 3", "1 rows are neither.*: 3"),
+            ("UPDATE entry SET amount = 1 WHERE sequence = 4", "1 rows are neither.*: 4"),
+            ("DELETE FROM quarantine", "1 rows are neither.*: 6"),
+            ("UPDATE day_total SET count = count + 1", "1 days do not agree: OLD-1 2026-01-01"),
+        ],
+    )
+    def test_it_finds_what_is_missing(self, tampering: str, said: str) -> None:
+        self.tamper(tampering)
+        with pytest.raises(CommandError, match=said):
+            adopt("--verify")
+
+    def test_it_moves_nothing(self) -> None:
+        add_row(sequence=6)
+        counts = figures(adopt("--verify"))
+        assert counts["verified"] == 6
+        assert Entry.objects.aggregate(Count("sequence"))["sequence__count"] == 5
