@@ -7,7 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models.fields import TaxRateField, TotalVolumeField, UnitPriceField
+from ledger.models.fields import MoneyField, TaxRateField, TotalVolumeField, UnitPriceField
 from ledger.specs import CUTOFF_DEFAULT
 
 #: What a site's code may look like; it is a level of every MQTT topic (the event contract).
@@ -69,6 +69,10 @@ class Site(models.Model):
     cutoff = models.TimeField(
         _("cut-off: a fiscal day is to be closed by then on the following day"),
         default=CUTOFF_DEFAULT,
+    )
+    #: In the site's currency; None asks for nobody because of the amount alone.
+    correction_limit = MoneyField(
+        _("a correction beyond this amount takes a second person"), null=True, blank=True
     )
     created_at = models.DateTimeField(_("registered at"), auto_now_add=True)
 
