@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.auth.password_validation import (
-    password_validators_help_texts,
-    validate_password,
-)
+from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,13 +18,23 @@ from ledger.models import Site
 class PasswordForm(ConsoleForm):
     """A new password for somebody, typed twice."""
 
+    groups = (
+        FieldGroup(
+            title=gettext_lazy("Signing in"),
+            help=gettext_lazy("Tell the person on a way that nobody else reads."),
+            fields=("password", "password_again"),
+        ),
+    )
     facts = {  # noqa: RUF012 a form's own
         "password": Facts(autocomplete="new-password"),
         "password_again": Facts(autocomplete="new-password"),
     }
 
     password = forms.CharField(
-        label=gettext_lazy("Password"), widget=forms.PasswordInput, strip=False
+        label=gettext_lazy("Password"),
+        widget=forms.PasswordInput,
+        strip=False,
+        help_text=gettext_lazy("At least 10 characters, and nothing that is easy to guess."),
     )
     password_again = forms.CharField(
         label=gettext_lazy("The same password again"), widget=forms.PasswordInput, strip=False
@@ -36,7 +43,6 @@ class PasswordForm(ConsoleForm):
     def __init__(self, *args: Any, person: User | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.person = person
-        self.fields["password"].help_text = " ".join(password_validators_help_texts())
 
     def clean(self) -> dict[str, Any]:
         """Refuse two that differ, and a weak one."""
