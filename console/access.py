@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -60,6 +61,13 @@ def site_for(user: User | AnonymousUser, code: str) -> Site:
 def may_operate(user: User | AnonymousUser) -> bool:
     """Say whether the person looks after the sites they see, and does not only read."""
     return isinstance(user, User) and user.is_active and user.role in OPERATING_ROLES
+
+
+def may_see_gallery(user: User | AnonymousUser) -> bool:
+    """Say whether the person works on templates; in development everybody may look."""
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    return settings.DEBUG or user.role in {Role.FRONTEND, Role.ADMINISTRATOR}
 
 
 def site_to_operate(user: User | AnonymousUser, code: str) -> tuple[Site, User]:

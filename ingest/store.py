@@ -46,6 +46,8 @@ _DELIVERY = load("delivery")
 _ALARM = load("alarm")
 _STATUS = load("status")
 
+_MANUAL = {"manual": int(EntryFlag.MANUAL)}
+
 #: Meters count in hundredths of a litre.
 METER_TOLERANCE = Decimal("0.010")
 
@@ -103,7 +105,7 @@ async def verdicts_of(connection: AsyncConnection[Any], batch: Batch) -> list[st
         return []
     async with connection.cursor() as cursor, cursor.copy(_COPY_STAGED) as copy:
         await copy.write(csv_of([(place, *row) for place, row in enumerate(batch.rows)]))
-    cursor = await connection.execute(_CLASSIFY_STAGED)
+    cursor = await connection.execute(_CLASSIFY_STAGED, _MANUAL)
     return [verdict for _, verdict in sorted(await cursor.fetchall())]
 
 
@@ -264,7 +266,7 @@ class _Transaction:
                 self.meters.pop((*key[:2], entry.fuelling_point, entry.nozzle), None)
         self.outcome.stored += len(inserted)
         if len(inserted) < len(places):
-            self._sort_out(await self._fetch_all(_CLASSIFY_STAGED, {}), len(inserted))
+            self._sort_out(await self._fetch_all(_CLASSIFY_STAGED, _MANUAL), len(inserted))
 
     def _sort_out(self, verdicts: list[tuple[int, str]], stored: int) -> None:
         held = 0

@@ -7,7 +7,7 @@ The sums go into the same transaction as the entries they are made of. Amounts a
 from __future__ import annotations
 
 import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from ingest.rows import KIND_CODES, PAYMENT_CODES
 from ingest.sql import load
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS, Kind
+from ledger.tax import tax_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _ADD_TOTALS = load("add_totals")
 _TURNOVER = frozenset(Kind(kind).name.lower() for kind in TURNOVER_KINDS)
-_CENT = Decimal("0.01")
 _ZERO = Decimal(0)
 #: Time zones change their offset by quarters of an hour, so the hour is the same all through one.
 _QUARTER_S = 900
@@ -39,11 +39,6 @@ _QUARTER_S = 900
 def _hour(timezone: str, quarter: int) -> int:
     """Return the hour of the day on the clocks of a time zone."""
     return datetime.datetime.fromtimestamp(quarter * _QUARTER_S, ZoneInfo(timezone)).hour
-
-
-def tax_of(amount: Decimal, tax_rate: Decimal) -> Decimal:
-    """Return the tax within a gross amount; `tax_rate` is per cent."""
-    return (amount * tax_rate / (100 + tax_rate)).quantize(_CENT, ROUND_HALF_UP)
 
 
 class DayAdditions:

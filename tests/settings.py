@@ -11,9 +11,14 @@ for name in ("DATABASE_URL", "MQTT_URL", "MQTT_CA", "MQTT_CA_FILE", "DEBUG"):
     os.environ.pop(name, None)
 
 from console.settings import *  # noqa: E402, F403
+from console.settings import TEMPLATES  # noqa: E402
+from console.strict_templates import strict_options  # noqa: E402
 
 DEBUG = False
 SECURE_COOKIES = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
 SECURE_PROXY_SSL_HEADER = None
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# A variable that nobody gave to a template is an error.
+TEMPLATES[0]["OPTIONS"] = strict_options(TEMPLATES[0]["OPTIONS"], is_cached=True)

@@ -1,11 +1,28 @@
 -- What became of each staged entry: `held` when the ledger holds the same (the one just inserted,
 -- or the one it repeats), `conflict` when it holds another under that key, `sealed` when it holds
--- none because the day is sealed.
+-- none because the day is sealed. One that was entered by hand (`manual` is its flag) is compared
+-- in what both state, to the minute: nobody types seconds, or knows the pump's own number.
 -- LATERAL with LIMIT keeps the planner from reading the whole ledger for a hash join.
 SELECT
     s.n,
     CASE
         WHEN e.sequence IS NULL THEN 'sealed'
+        WHEN e.flags & %(manual)s <> 0 THEN CASE
+            WHEN (e.kind, e.product, e.amount, date_trunc('minute', e.occurred_at))
+                = (s.kind, s.product, s.amount, date_trunc('minute', s.occurred_at))
+                AND coalesce(e.volume = s.volume, true)
+                AND coalesce(e.volume_15c = s.volume_15c, true)
+                AND coalesce(e.unit_price = s.unit_price, true)
+                AND coalesce(e.tax_rate = s.tax_rate, true)
+                AND coalesce(e.fuelling_point = s.fuelling_point, true)
+                AND coalesce(e.nozzle = s.nozzle, true)
+                AND coalesce(e.tank = s.tank, true)
+                AND coalesce(e.payment = s.payment, true)
+                AND coalesce(e.device_transaction = s.device_transaction, true)
+                AND coalesce(e.totalizer = s.totalizer, true)
+            THEN 'held'
+            ELSE 'conflict'
+        END
         WHEN (
             e.kind, e.occurred_at, e.product, e.amount, coalesce(e.volume, 0), e.volume_15c,
             e.unit_price, e.tax_rate, e.fuelling_point, e.nozzle, e.tank, e.payment,

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from ledger.models import (
+    CorrectionPosting,
     DayTotal,
     DeclaredTotal,
     Dip,
@@ -25,6 +26,8 @@ from ledger.models import (
     Totalizer,
 )
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.measures import Measure
+from ledger.selectors.postings import Moved, moved_in_day
 from ledger.selectors.sites import HOURS_A_DAY
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
@@ -45,32 +48,6 @@ class MissingRange:
 
     first: int
     last: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """A number of entries with what they add up to: litres, gross amount, tax in it."""
-
-    count: int = 0
-    volume: Decimal = Decimal(0)
-    amount: Decimal = Decimal(0)
-    tax: Decimal = Decimal(0)
-
-    def __add__(self, other: Measure) -> Measure:
-        return Measure(
-            count=self.count + other.count,
-            volume=self.volume + other.volume,
-            amount=self.amount + other.amount,
-            tax=self.tax + other.tax,
-        )
-
-    def __sub__(self, other: Measure) -> Measure:
-        return Measure(
-            count=self.count - other.count,
-            volume=self.volume - other.volume,
-            amount=self.amount - other.amount,
-            tax=self.tax - other.tax,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +85,11 @@ class KindTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaySummary:
-    """A fiscal day with its totals.
+    """A fiscal day with its totals: what its entries add up to and what corrections move in it.
 
-    `hours` is the turnover in litres for each hour of the site's clock; `missing` lists at most
-    MISSING_RANGES_MAX ranges, while `day.missing_count` is exact.
+    `moved` is that second part, which `products` and `kinds` hold already. `hours` is the turnover
+    in litres for each hour of the site's clock; `missing` lists at most MISSING_RANGES_MAX ranges,
+    while `day.missing_count` is exact.
     """
 
     day: FiscalDay
@@ -119,6 +97,7 @@ class DaySummary:
     kinds: list[KindTotal] = field(default_factory=list)
     hours: list[Decimal] = field(default_factory=list)
     missing: list[MissingRange] = field(default_factory=list)
+    moved: Moved = field(default_factory=Moved)
 
     @property
     def turnover(self) -> Measure:
@@ -162,8 +141,9 @@ class DaySummary:
 
 
 def day_summary(day: FiscalDay) -> DaySummary:
-    """Return the day with its totals. Three queries, and one more when entries are missing."""
-    measures: dict[tuple[str, int], Measure] = {}
+    """Return the day with its totals. Four queries, and one more when entries are missing."""
+    moved = moved_in_day(day)
+    measures: dict[tuple[str, int], Measure] = dict(moved.measures)
     for total in DayTotal.objects.filter(**_of(day)).order_by("pk"):
         key = (total.product, total.kind)
         measures[key] = measures.get(key, Measure()) + _measure(total)
@@ -191,6 +171,7 @@ def day_summary(day: FiscalDay) -> DaySummary:
         kinds=kinds,
         hours=_hours(day),
         missing=missing_ranges(day),
+        moved=moved,
     )
 
 
@@ -332,21 +313,18 @@ def site_days(
 
 
 def turnover_of_days(days: Sequence[FiscalDay]) -> dict[tuple[int, datetime.date], Measure]:
-    """Return the turnover of days of one site by their keys. One query."""
+    """Return the turnover of days of one site by their keys, corrections included. Two queries."""
     if not days:
         return {}
     turnover: dict[tuple[int, datetime.date], Measure] = {}
-    totals = DayTotal.objects.filter(
-        site=days[0].site_id,
-        fiscal_day__range=(
-            min(day.fiscal_day for day in days),
-            max(day.fiscal_day for day in days),
-        ),
-        kind__in=TURNOVER_KINDS,
-    )
-    for row in totals:
+    of_site = {"site": days[0].site_id, "kind__in": TURNOVER_KINDS}
+    period = (min(day.fiscal_day for day in days), max(day.fiscal_day for day in days))
+    for row in DayTotal.objects.filter(**of_site, fiscal_day__range=period):
         key = (row.site_id, row.fiscal_day)
         turnover[key] = turnover.get(key, Measure()) + _measure(row)
+    for posting in CorrectionPosting.objects.filter(**of_site, posted_to__range=period):
+        key = (posting.site_id, posting.posted_to)
+        turnover[key] = turnover.get(key, Measure()) + _measure(posting)
     return turnover
 
 
@@ -359,12 +337,12 @@ def _of(day: FiscalDay) -> dict[str, Any]:
     return {"site": day.site_id, "fiscal_day": day.fiscal_day}
 
 
-def _measure(row: DayTotal | DeclaredTotal) -> Measure:
+def _measure(row: DayTotal | DeclaredTotal | CorrectionPosting) -> Measure:
     return Measure(
         count=row.count,
         volume=row.volume,
         amount=row.amount,
-        tax=row.tax if isinstance(row, DayTotal) else Decimal(0),
+        tax=Decimal(0) if isinstance(row, DeclaredTotal) else row.tax,
     )
 
 

@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from ledger.models import DayTotal, FiscalDay, HourTotal, Site
 from ledger.models.entry import TURNOVER_KINDS
-from ledger.selectors.days import Measure
 from ledger.selectors.forecourt import TankView
+from ledger.selectors.measures import Measure
 from ledger.selectors.sites import HOURS_A_DAY
 
 #: What is usual on a weekday is the average of this many of them.

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ledger.models import DayTotal, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
-from ledger.selectors.days import Measure
+from ledger.selectors.measures import Measure
 from ledger.selectors.sites import DAYS_AHEAD_MAX
 
 #: A site whose newest fiscal day is dated further back than this has sold nothing today.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -11,8 +12,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from ledger.models import DayTotal, Entry, FiscalDay, Quarantine
-from tests.factories import make_forecourt
+from ledger.models import Correction, DayTotal, Entry, FiscalDay, Kind, Quarantine, Site
+from ledger.services.corrections import Draft, correction_propose
+from tests.factories import make_forecourt, make_user
 from tests.integration.conftest import Rig
 
 NOON = "2026-11-20T12:00:00+00:00"
@@ -349,3 +351,52 @@ async def test_what_postgresql_refuses_costs_only_itself(embedded_rig: Rig, site
         finally:
             await connection.execute("ALTER TABLE entry DROP CONSTRAINT no_seven")
     assert await rows(DayTotal, "count") == [(87,)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"occurred_at": "2026-11-20T12:00:41+00:00", "device_transaction": 4711}, "duplicates"),
+        ({"fuelling_point": 2}, "duplicates"),
+        ({"amount": "47.94"}, "quarantined"),
+        ({"occurred_at": "2026-11-20T12:01:00+00:00"}, "quarantined"),
+        ({"tax_rate": "7.00"}, "quarantined"),
+    ],
+)
+async def test_a_late_entry_is_compared_with_the_one_entered_by_hand(
+    rig: Rig, site: str, changes: dict[str, Any], outcome: str
+) -> None:
+    await sync_to_async(_enter_by_hand)(site)
+    rig.start_worker()
+    await rig.publish((LEDGER, entry(2, **changes)))
+    await rig.until(f"SELECT sum({outcome}) FROM pulse", 1)
+    assert await rows(Entry, "sequence", "flags", "amount") == [(2, 64, Decimal("47.93"))]
+    reasons = [("conflicting_duplicate", 2)] if outcome == "quarantined" else []
+    assert await rows(Quarantine, "reason", "sequence") == reasons
+
+
+def _enter_by_hand(code: str) -> None:
+    """Add entry 2 of two, without what only the pump knows, and without seconds."""
+    site = Site.objects.get(code=code)
+    day = datetime.date.fromisoformat(DAY)
+    FiscalDay.objects.create(site=site, fiscal_day=day, last_sequence=2)
+    correction_propose(
+        draft=Draft(
+            site=site,
+            fiscal_day=day,
+            sequence=2,
+            action=Correction.Action.ADD,
+            reason=Correction.Reason.NOT_SENT,
+            values={
+                "kind": Kind.SALE,
+                "occurred_at": datetime.datetime.fromisoformat(NOON),
+                "product": "E10",
+                "amount": Decimal("47.93"),
+                "volume": Decimal("32.407"),
+                "tax_rate": Decimal(20),
+                "offline": False,
+            },
+        ),
+        author=make_user(),
+    )
+    connection.close()

@@ -7,7 +7,7 @@ import ledger.models.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0008_report_totals"),
+        ("ledger", "0009_sealing"),
     ]
 
     operations = [

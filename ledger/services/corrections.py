@@ -1,0 +1,409 @@
+"""Correcting entries: the one writer of `correction` and `correction_posting`.
+
+Nothing here changes an entry. A correction is a new revision, and what it moves is posted in the
+transaction that approves it. Each call is one short transaction that locks the entry's fiscal day
+first, and the day it posts to after it, which is the later one: the order of the key.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ledger.models import (
+    Correction,
+    CorrectionPosting,
+    EntryFlag,
+    FiscalDay,
+    Site,
+)
+from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
+from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.corrections import (
+    VALUE_NAMES,
+    EffectiveEntry,
+    Values,
+    effective_entry,
+    values_of,
+)
+from ledger.services.announce import changes_announce
+from ledger.services.audit import audit_record, changed_values
+from ledger.tax import tax_of
+
+LOCK_TIMEOUT_MS = 5_000
+#: How many entries one bulk correction takes.
+BULK_MAX = 500
+
+Status, Action = Correction.Status, Correction.Action
+
+_MANUAL_ENTRY = (Path(__file__).parent.parent / "sql" / "manual_entry.sql").read_text()
+
+
+class CorrectionError(Exception):
+    """A correction that cannot be; its text says why, in the person's language."""
+
+
+class ChangedMeanwhileError(CorrectionError):
+    """Somebody else corrected the entry since the form was shown; `now` is how it stands."""
+
+    def __init__(self, message: str, now: EffectiveEntry) -> None:
+        super().__init__(message)
+        self.now = now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A correction as somebody wants it.
+
+    `values` are all business values by name, and None for a void. `based_on` is the latest
+    revision that the person saw, 0 for the entry itself.
+    """
+
+    site: Site
+    fiscal_day: datetime.date
+    sequence: int
+    action: Correction.Action
+    reason: Correction.Reason
+    note: str = ""
+    values: Mapping[str, Any] | None = None
+    based_on: int = 0
+
+
+def correction_propose(
+    *, draft: Draft, author: AbstractBaseUser, wants_approval: bool = False
+) -> Correction:
+    """Write a correction, which takes effect at once unless it needs a second person.
+
+    It does when the day is closed or sealed, when it moves more than the site's limit, and when
+    `wants_approval` (the author may only propose). CorrectionError when it cannot be;
+    ChangedMeanwhileError when the entry is no longer as the author saw it; psycopg's
+    LockNotAvailable (an OperationalError) after LOCK_TIMEOUT_MS.
+    """
+    with transaction.atomic():
+        day = _locked(draft.site.pk, draft.fiscal_day)
+        correction = _propose(day, draft, author, wants_approval=wants_approval)
+        changes_announce(site_ids=[day.site_id])
+    return correction
+
+
+def corrections_propose(
+    *, drafts: Iterable[Draft], author: AbstractBaseUser, wants_approval: bool = False
+) -> list[Correction]:
+    """Write corrections of one fiscal day, all of them or none. Raises as `correction_propose`."""
+    drafts = sorted(drafts, key=lambda draft: draft.sequence)
+    if not drafts:
+        raise CorrectionError(_("There is nothing to correct."))
+    if len(drafts) > BULK_MAX:
+        raise CorrectionError(
+            _("%(count)d entries are too many at once; %(most)d can be corrected together.")
+            % {"count": len(drafts), "most": BULK_MAX}
+        )
+    if len({(draft.site.pk, draft.fiscal_day) for draft in drafts}) > 1:
+        raise ValueError("drafts of several fiscal days")
+    with transaction.atomic():
+        day = _locked(drafts[0].site.pk, drafts[0].fiscal_day)
+        corrections = [
+            _propose(day, draft, author, wants_approval=wants_approval) for draft in drafts
+        ]
+        changes_announce(site_ids=[day.site_id])
+    return corrections
+
+
+def correction_approve(
+    *, correction: Correction, decided_by: AbstractBaseUser, note: str = ""
+) -> Correction:
+    """Let a proposal take effect. CorrectionError for one's own, or one that cannot be any more."""
+    with transaction.atomic():
+        day = _locked(correction.site_id, correction.fiscal_day)
+        waiting = _waiting(correction)
+        if waiting.author_id == decided_by.pk:
+            raise CorrectionError(_("Somebody else has to approve what you proposed."))
+        now = _effective(day, waiting.sequence)
+        _check_possible(day, waiting.action, waiting.sequence, now)
+        _take_effect(day, waiting, now, decided_by, note)
+        changes_announce(site_ids=[day.site_id])
+    return waiting
+
+
+def correction_reject(
+    *, correction: Correction, decided_by: AbstractBaseUser, note: str
+) -> Correction:
+    """Refuse a proposal and say why; it stays on record."""
+    return _close(correction, Status.REJECTED, decided_by, note)
+
+
+def correction_withdraw(
+    *, correction: Correction, decided_by: AbstractBaseUser, note: str = ""
+) -> Correction:
+    """Take one's own proposal back; it stays on record."""
+    if correction.author_id != decided_by.pk:
+        raise CorrectionError(_("Only who proposed a correction can withdraw it."))
+    return _close(correction, Status.WITHDRAWN, decided_by, note)
+
+
+def approval_is_needed(
+    *, day: FiscalDay, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> bool:
+    """Say whether a change takes a second person: by the day's status, or by what it moves."""
+    if day.status != FiscalDay.Status.OPEN:
+        return True
+    limit = getattr(day.site, "correction_limit", None)
+    return limit is not None and abs(_amount(after) - _amount(before)) > limit
+
+
+def posting_day(day: FiscalDay) -> datetime.date:
+    """Return the fiscal day that a correction of this day is posted to now.
+
+    The day itself until it is sealed, then the site's newest day that is not. CorrectionError
+    when there is none.
+    """
+    if day.sealed_at is None:
+        return day.fiscal_day
+    days = FiscalDay.objects.filter(site=day.site_id, sealed_at=None)
+    newest = days.filter(fiscal_day__gt=day.fiscal_day).order_by("-fiscal_day").first()
+    if newest is None:
+        raise CorrectionError(
+            _("The day is sealed, and the site has no open day yet that could take a correction.")
+        )
+    return newest.fiscal_day
+
+
+# --- the steps, each in the transaction of its caller ---------------------------------------------
+
+
+def _locked(site_id: int, fiscal_day: datetime.date) -> FiscalDay:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
+    days = FiscalDay.objects.select_for_update(no_key=True, of=("self",)).select_related("site")
+    day = days.filter(pk=(site_id, fiscal_day)).first()
+    if day is None:
+        raise CorrectionError(_("The site has no such fiscal day."))
+    return day
+
+
+def _effective(day: FiscalDay, sequence: int) -> EffectiveEntry:
+    return effective_entry(site_id=day.site_id, fiscal_day=day.fiscal_day, sequence=sequence)
+
+
+def _propose(
+    day: FiscalDay, draft: Draft, author: AbstractBaseUser, *, wants_approval: bool
+) -> Correction:
+    now = _effective(day, draft.sequence)
+    if now.latest_revision != draft.based_on:
+        raise ChangedMeanwhileError(
+            _("Entry %(sequence)d was corrected by somebody else meanwhile.")
+            % {"sequence": draft.sequence},
+            now,
+        )
+    if now.proposal is not None:
+        raise CorrectionError(
+            _("A correction of entry %(sequence)d waits to be approved; decide on that one first.")
+            % {"sequence": draft.sequence}
+        )
+    _check_possible(day, draft.action, draft.sequence, now)
+    after = _after(draft)
+    if after == now.values:
+        raise CorrectionError(
+            _("Nothing is changed about entry %(sequence)d.") % {"sequence": draft.sequence}
+        )
+    needs_approval = wants_approval or approval_is_needed(day=day, before=now.values, after=after)
+    stated = after if after is not None else now.values
+    assert stated is not None
+    correction = Correction.objects.create(
+        **stated,
+        site_id=day.site_id,
+        fiscal_day=day.fiscal_day,
+        sequence=draft.sequence,
+        revision=now.latest_revision + 1,
+        action=draft.action,
+        reason=draft.reason,
+        note=draft.note,
+        author_id=author.pk,
+        proposed_at=timezone.now(),
+        needs_approval=needs_approval,
+        status=Status.PROPOSED,
+    )
+    detail = {
+        "reason": draft.reason,
+        "note": draft.note,
+        **changed_values(now.values or {}, after or {}),
+    }
+    _record(correction, "proposed", author, detail | {"needs_approval": needs_approval})
+    if not needs_approval:
+        _take_effect(day, correction, now, author, "")
+    return correction
+
+
+def _after(draft: Draft) -> Values | None:
+    if draft.action == Action.VOID:
+        return None
+    assert draft.values is not None, "only a void states no values"
+    return {name: draft.values.get(name) for name in VALUE_NAMES}
+
+
+def _check_possible(day: FiscalDay, action: str, sequence: int, now: EffectiveEntry) -> None:
+    """Refuse what has nothing to work on, or would take a number that is taken."""
+    number = {"sequence": sequence}
+    if action == Action.ADD:
+        if now.entry is not None or now.revision:
+            raise CorrectionError(
+                _("Entry %(sequence)d is there by now; compare it and correct it instead.") % number
+            )
+        if not 1 <= sequence <= day.expected_count:
+            raise CorrectionError(
+                _("The day has no number %(sequence)d: its last one is %(last)d.")
+                % (number | {"last": day.expected_count})
+            )
+    elif now.entry is None and not now.revision:
+        raise CorrectionError(_("The ledger has no entry %(sequence)d.") % number)
+    elif action == Action.VOID and now.values is None:
+        raise CorrectionError(_("Entry %(sequence)d is void already.") % number)
+
+
+def _take_effect(
+    day: FiscalDay,
+    correction: Correction,
+    now: EffectiveEntry,
+    decided_by: AbstractBaseUser,
+    note: str,
+) -> None:
+    posted_to = posting_day(day)
+    if posted_to != day.fiscal_day:
+        posted_to = _locked(day.site_id, posted_to).fiscal_day
+    after = None if correction.action == Action.VOID else values_of(correction)
+    if correction.action == Action.ADD and day.sealed_at is None:
+        assert after is not None
+        _write_entry(day, correction.sequence, after)
+    else:
+        _post(day.site, correction, now.values, after, posted_to)
+    _decide(correction, Status.APPROVED, decided_by, note, posted_to)
+    _record(correction, "approved", decided_by, {"note": note, "posted_to": posted_to})
+
+
+def _close(
+    correction: Correction, status: Correction.Status, decided_by: AbstractBaseUser, note: str
+) -> Correction:
+    with transaction.atomic():
+        _locked(correction.site_id, correction.fiscal_day)
+        waiting = _waiting(correction)
+        _decide(waiting, status, decided_by, note, None)
+        _record(waiting, status.value, decided_by, {"note": note})
+        changes_announce(site_ids=[waiting.site_id])
+    return waiting
+
+
+def _waiting(correction: Correction) -> Correction:
+    """Return a proposal anew; CorrectionError when somebody decided on it meanwhile."""
+    found = Correction.objects.select_related("site", "decided_by").get(pk=correction.pk)
+    if found.status != Status.PROPOSED:
+        raise CorrectionError(
+            _("This correction was decided meanwhile: %(status)s by %(person)s.")
+            % {"status": found.get_status_display(), "person": found.decided_by}
+        )
+    return found
+
+
+def _decide(
+    correction: Correction,
+    status: Correction.Status,
+    decided_by: AbstractBaseUser,
+    note: str,
+    posted_to: datetime.date | None,
+) -> None:
+    decision = {
+        "status": status,
+        "decided_by": decided_by,
+        "decided_at": timezone.now(),
+        "decision_note": note,
+        "posted_to": posted_to,
+    }
+    changed = Correction.objects.filter(pk=correction.pk, status=Status.PROPOSED).update(**decision)
+    assert changed == 1, "the day's lock keeps others from deciding"
+    for name, value in decision.items():
+        setattr(correction, name, value)
+
+
+def _post(
+    site: Site,
+    correction: Correction,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    posted_to: datetime.date,
+) -> None:
+    sides = ((CorrectionPosting.Side.OUT, before), (CorrectionPosting.Side.IN, after))
+    CorrectionPosting.objects.bulk_create(
+        CorrectionPosting(
+            site_id=correction.site_id,
+            fiscal_day=correction.fiscal_day,
+            sequence=correction.sequence,
+            revision=correction.revision,
+            side=side,
+            posted_to=posted_to,
+            hour=_hour(site, values),
+            count=side,
+            volume=side * (values["volume"] or Decimal(0)),
+            amount=side * values["amount"],
+            tax=side * tax_of(values["amount"], values["tax_rate"]),
+            **{name: values[name] for name in _POSTED_AS_STATED},
+        )
+        for side, values in sides
+        if values is not None
+    )
+
+
+_POSTED_AS_STATED = (
+    "kind", "product", "tax_rate", "payment", "fuelling_point", "nozzle", "tank"
+)  # fmt: skip
+
+
+def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT entry_partition_ensure(%s)", [day.fiscal_day])
+        cursor.execute(
+            _MANUAL_ENTRY,
+            {
+                **values,
+                "site_id": day.site_id,
+                "fiscal_day": day.fiscal_day,
+                "sequence": sequence,
+                "flags": int(EntryFlag.MANUAL),
+                "received_at": timezone.now(),
+                "tax": tax_of(values["amount"], values["tax_rate"]),
+                "hour": _hour(day.site, values),
+                "no_tax_rate": NO_TAX_RATE,
+                "no_payment": NO_PAYMENT,
+                "turnover_kinds": [int(kind) for kind in TURNOVER_KINDS],
+            },
+        )
+
+
+def _hour(site: Site, values: Mapping[str, Any]) -> int:
+    occurred_at: datetime.datetime = values["occurred_at"]
+    return occurred_at.astimezone(site.zone).hour
+
+
+def _amount(values: Mapping[str, Any] | None) -> Decimal:
+    return Decimal(0) if values is None else values["amount"]
+
+
+def _record(
+    correction: Correction, what: str, actor: AbstractBaseUser, detail: dict[str, Any]
+) -> None:
+    audit_record(
+        action=f"correction.{what}",
+        actor=actor,
+        site=correction.site_id,
+        fiscal_day=correction.fiscal_day,
+        sequence=correction.sequence,
+        subject=f"{correction.get_action_display()}, revision {correction.revision}",
+        detail=detail,
+    )
