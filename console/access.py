@@ -24,6 +24,11 @@ NETWORK_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINIS
 OPERATING_ROLES = frozenset({Role.MANAGER, Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
 #: Roles that decide what becomes of quarantined messages.
 DECIDING_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
+#: Who registers sites and people, and says what a site is (its place, currency, thresholds).
+ADMINISTRATION_ROLES = frozenset({Role.ADMINISTRATOR})
+#: Who keeps a site's products, prices, fuelling points, nozzles and tanks: the office's daily work,
+#: which decides what is flagged and never what an entry says.
+EQUIPMENT_ROLES = frozenset({Role.STAFF, Role.ADMINISTRATOR})
 
 
 def sees_all_sites(user: User | AnonymousUser) -> bool:
@@ -76,6 +81,18 @@ def site_to_operate(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
     if not isinstance(user, User) or not may_operate(user):
         raise PermissionDenied
     return site, user
+
+
+def has_role(user: User | AnonymousUser, roles: frozenset[Role]) -> bool:
+    """Say whether the person is active and has one of the roles."""
+    return isinstance(user, User) and user.is_active and user.role in roles
+
+
+def person_with(user: User | AnonymousUser, roles: frozenset[Role]) -> User:
+    """Return the person; PermissionDenied unless they have one of the roles."""
+    if not isinstance(user, User) or not has_role(user, roles):
+        raise PermissionDenied
+    return user
 
 
 def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:

@@ -15,8 +15,10 @@ from console.views import (
     metrics,
     network,
     operate,
+    people,
     quarantine,
     reports,
+    setup,
     site,
 )
 
@@ -28,7 +30,16 @@ handler404 = "console.views.errors.page_not_found"
 
 urlpatterns = [
     path("", network.network, name="network"),
-    path("sites/", network.site_options, name="site_options"),
+    path("sites/", setup.sites, name="sites"),
+    # Beside /sites/, where each name is a site's code.
+    path("site-options/", network.site_options, name="site_options"),
+    path("new-site/", setup.site_new, name="site_new"),
+    path("sites/<site_code:code>/setup/", setup.site_setup, name="site_setup"),
+    path("sites/<site_code:code>/setup/<slug:part>/", setup.site_equipment, name="site_equipment"),
+    path("people/", people.people, name="people"),
+    path("people/new/", people.person_new, name="person_new"),
+    path("people/<int:person_id>/", people.person, name="person"),
+    path("people/<int:person_id>/password/", people.person_password, name="person_password"),
     path("sites/<site_code:code>/", site.site, name="site"),
     path("sites/<site_code:code>/days/", day.days, name="days"),
     path("sites/<site_code:code>/days/<fiscal_day:fiscal_day>/", day.day, name="day"),

@@ -37,7 +37,7 @@ PAGES = (
     "/?q=site&state=offline",
     "/?topic=any&sort=litres",
     "/?sort=code&page=2",
-    "/sites/?q=site",
+    "/site-options/?q=site",
     "/sites/S0/",
     "/sites/S0/days/",
     f"/sites/S0/days/{DAY}/",
