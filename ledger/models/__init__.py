@@ -24,6 +24,7 @@ from ledger.models.live import (
     TankState,
 )
 from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
+from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Command",
     "Correction",
     "CorrectionPosting",
+    "DaySeal",
     "DayTotal",
     "DeclaredTotal",
     "Delivery",
@@ -42,6 +44,7 @@ __all__ = [
     "Entry",
     "EntryFlag",
     "EntryValues",
+    "Explanation",
     "FiscalDay",
     "FuellingPoint",
     "HourTotal",

@@ -12,7 +12,9 @@ from ledger.models.site import Site
 class Command(models.Model):
     """One message to a site, written by the console and published by a worker.
 
-    `ranges` are inclusive pairs of sequence numbers, `asked_count` is how many numbers they name.
+    A `seal` tells the site the seal of the fiscal day, so that a copy lies outside the database;
+    what it says is read from the day as it is sent. For a `resend`, `ranges` are inclusive pairs
+    of sequence numbers and `asked_count` is how many numbers they name.
     A request that is too long for one message is several rows of one `requested_at`.
 
     Invariants: who asked and when never changes; `sent_at` is set once, by the worker that holds
@@ -21,6 +23,7 @@ class Command(models.Model):
 
     class Kind(models.TextChoices):
         RESEND = "resend", _("Send entries again")
+        SEAL = "seal", _("Keep the seal of a day")
 
     id = models.BigAutoField(primary_key=True)
     site = models.ForeignKey(

@@ -4,8 +4,10 @@ import datetime
 from decimal import Decimal
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models.entry import Kind, Payment
@@ -31,6 +33,15 @@ class FiscalDay(models.Model):
     transaction that inserts entries or seals the day; `entry_count` and `highest_sequence` are
     maintained in the transaction that inserts. A day is open until `closed_at` is known, then
     closed, then sealed.
+
+    `closed_by` is set where staff closed the day because the site did not; `closing_digest` then
+    waits for the site's own declaration, which may still come until the day is sealed.
+
+    One person proposes the seal and another sets it. The sealed days of a site are numbered from 1
+    without a gap (`z_number`), each holds the seal of the one before (`previous_seal`, None in the
+    first), and `perpetual_total` is the turnover of all of them up to this one. The database
+    refuses any change of a sealed day and of what was counted, declared or read in it; the one
+    writer of seals is `ledger.services.sealing`.
     """
 
     class Status(models.TextChoices):
@@ -53,11 +64,73 @@ class FiscalDay(models.Model):
     # SHA-256 of the canonical declaration: tells a repeat from a contradiction.
     opening_digest = models.BinaryField(max_length=32, null=True)
     closing_digest = models.BinaryField(max_length=32, null=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        null=True,
+        verbose_name=_("closed by hand by"),
+    )
+    close_reason = models.CharField(
+        _("why it was closed by hand"), max_length=500, blank=True, db_default=""
+    )
+    seal_proposed_at = models.DateTimeField(_("seal proposed at"), null=True)
+    seal_proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        null=True,
+        verbose_name=_("seal proposed by"),
+    )
     sealed_at = models.DateTimeField(_("sealed at"), null=True)
+    sealed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        null=True,
+        verbose_name=_("sealed by"),
+    )
+    z_number = models.IntegerField(_("Z number"), null=True)
+    perpetual_total = TotalMoneyField(_("perpetual total"), null=True)
+    previous_seal = models.BinaryField(max_length=32, null=True)
     seal = models.BinaryField(max_length=32, null=True)
 
     class Meta:
         db_table = "fiscal_day"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="fiscal_day_four_eyes", condition=~Q(sealed_by=F("seal_proposed_by"))
+            ),
+            models.CheckConstraint(
+                name="fiscal_day_seal_whole",
+                condition=Q(seal=None, z_number=None, perpetual_total=None, sealed_by=None)
+                | Q(
+                    seal__isnull=False,
+                    z_number__gte=1,
+                    perpetual_total__isnull=False,
+                    sealed_by__isnull=False,
+                    seal_proposed_by__isnull=False,
+                    seal_proposed_at__isnull=False,
+                    sealed_at__isnull=False,
+                    closed_at__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="fiscal_day_first_seal",
+                condition=Q(previous_seal=None, z_number=None)
+                | Q(previous_seal=None, z_number=1)
+                | Q(previous_seal__isnull=False, z_number__gt=1),
+            ),
+            # Two days cannot have one number, nor follow the same day.
+            models.UniqueConstraint(
+                fields=["site", "z_number"],
+                condition=Q(z_number__isnull=False),
+                name="fiscal_day_z_number",
+            ),
+        ]
         # The key finds a site's days, not all sites' last weeks. A few pages, which updates of
         # other columns do not touch.
         indexes: ClassVar = [
@@ -66,7 +139,13 @@ class FiscalDay(models.Model):
                 name="fiscal_day_recent",
                 pages_per_range=16,
                 autosummarize=True,
-            )
+            ),
+            # Proposals wait for a second person: nearly always a handful.
+            models.Index(
+                fields=["seal_proposed_at"],
+                condition=Q(seal_proposed_at__isnull=False, sealed_at=None),
+                name="fiscal_day_seal_proposed",
+            ),
         ]
         verbose_name = _("fiscal day")
         verbose_name_plural = _("fiscal days")
@@ -80,6 +159,21 @@ class FiscalDay(models.Model):
         if self.sealed_at is not None:
             return self.Status.SEALED
         return self.Status.OPEN if self.closed_at is None else self.Status.CLOSED
+
+    @property
+    def is_closed_by_hand(self) -> bool:
+        """Whether staff closed it and the site has not declared anything since."""
+        return self.closed_by_id is not None and self.closing_digest is None
+
+    @property
+    def seal_hex(self) -> str:
+        """The seal as 64 hexadecimal digits, empty while there is none."""
+        return "" if self.seal is None else bytes(self.seal).hex()
+
+    @property
+    def previous_seal_hex(self) -> str:
+        """The seal of the day sealed before as 64 hexadecimal digits, empty for the first."""
+        return "" if self.previous_seal is None else bytes(self.previous_seal).hex()
 
     @property
     def expected_count(self) -> int:

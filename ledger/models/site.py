@@ -3,12 +3,18 @@
 import datetime
 from zoneinfo import ZoneInfo
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models.fields import TaxRateField, TotalVolumeField, UnitPriceField
+from ledger.models.fields import TaxRateField, TotalVolumeField, UnitPriceField, VolumeField
 from ledger.specs import CUTOFF_DEFAULT
+from ledger.wet_stock import (
+    WET_STOCK_DAILY_LITRES,
+    WET_STOCK_DAILY_PERMILLE,
+    WET_STOCK_MONTHLY_LITRES,
+    WET_STOCK_MONTHLY_PERMILLE,
+)
 
 #: What a site's code may look like; it is a level of every MQTT topic (the event contract).
 SITE_CODE_PATTERN = r"[A-Za-z0-9-]{1,32}"
@@ -69,6 +75,32 @@ class Site(models.Model):
     cutoff = models.TimeField(
         _("cut-off: a fiscal day is to be closed by then on the following day"),
         default=CUTOFF_DEFAULT,
+    )
+    # How far a tank's closing dip may be from its book stock: so many thousandths of what was
+    # sold from it, and so many litres on top.
+    wet_stock_daily_permille = models.DecimalField(
+        _("wet stock, one day: thousandths of the throughput"),
+        max_digits=5,
+        decimal_places=1,
+        default=WET_STOCK_DAILY_PERMILLE,
+        validators=[MinValueValidator(0)],
+    )
+    wet_stock_daily_litres = VolumeField(
+        _("wet stock, one day: litres on top"),
+        default=WET_STOCK_DAILY_LITRES,
+        validators=[MinValueValidator(0)],
+    )
+    wet_stock_monthly_permille = models.DecimalField(
+        _("wet stock, month so far: thousandths of the throughput"),
+        max_digits=5,
+        decimal_places=1,
+        default=WET_STOCK_MONTHLY_PERMILLE,
+        validators=[MinValueValidator(0)],
+    )
+    wet_stock_monthly_litres = VolumeField(
+        _("wet stock, month so far: litres on top"),
+        default=WET_STOCK_MONTHLY_LITRES,
+        validators=[MinValueValidator(0)],
     )
     created_at = models.DateTimeField(_("registered at"), auto_now_add=True)
 
