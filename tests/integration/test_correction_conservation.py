@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -50,7 +51,7 @@ from ledger.tax import tax_of
 from tests.factories import make_day, make_site, make_user
 
 Action = Correction.Action
-FIRST, SECOND = datetime.date(2026, 11, 22), datetime.date(2026, 11, 23)
+FIRST, SECOND, THIRD = (datetime.date(2026, 11, day) for day in (22, 23, 24))
 MIDNIGHT = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 #: The entries that the first day holds; up to this number the site says that there were more.
 HELD, LAST = 2, 4
@@ -167,7 +168,7 @@ class _Run:
         self.sealed: _Totals | None = None
 
     def step(self, what: str, sequence: int | None, values: Values | None) -> None:
-        day = FiscalDay.objects.filter(pk=(self.site.pk, FIRST))
+        day = FiscalDay.objects.filter(pk=(self.site.pk, FIRST), sealed_at=None)
         if what == "close":
             day.update(closed_at=timezone.now())
         elif what == "seal":
@@ -328,3 +329,42 @@ def test_approved_and_withdrawn_at_once_it_is_one_of_the_two(day: FiscalDay) -> 
     proposal.refresh_from_db()
     is_approved = proposal.status == Correction.Status.APPROVED
     assert CorrectionPosting.objects.exists() == is_approved
+
+
+def test_a_day_that_is_sealed_while_an_approval_waits_for_it_is_passed_over(
+    day: FiscalDay,
+) -> None:
+    FiscalDay.objects.filter(pk=day.pk).update(closed_at=timezone.now(), sealed_at=timezone.now())
+    for later in (SECOND, THIRD):
+        FiscalDay.objects.create(site=day.site, fiscal_day=later)
+    proposal = correction_propose(draft=changed(day, 40), author=make_user())
+    approver = make_user(Role.APPROVER)
+    race = Race()
+    with transaction.atomic():
+        FiscalDay.objects.filter(fiscal_day=THIRD).update(sealed_at=timezone.now())
+        approval = threading.Thread(
+            target=race.run,
+            args=[lambda: correction_approve(correction=proposal, decided_by=approver)],
+        )
+        approval.start()
+        until_somebody_waits_for_me()
+    approval.join(30)
+    assert race.outcomes == ["done"]
+    proposal.refresh_from_db()
+    assert proposal.posted_to == SECOND
+
+
+def until_somebody_waits_for_me() -> None:
+    """Return once another connection is blocked by a lock of this one."""
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity"
+                " WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+            )
+            if cursor.fetchone() == (True,):
+                return
+            # The activity that a transaction sees stays as it first saw it, unless asked anew.
+            cursor.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.02)")
+    pytest.fail("nobody waits")
