@@ -7,7 +7,7 @@ import ledger.models.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0009_sealing"),
+        ("ledger", "0011_quarantine_decisions"),
     ]
 
     operations = [
