@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NETWORK_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR})
 #: Roles that look after the sites they see: they ask for entries and take note of alarms.
 OPERATING_ROLES = frozenset({Role.MANAGER, Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
+#: Roles that decide on corrections which others proposed.
+APPROVING_ROLES = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 
 
 def sees_all_sites(user: User | AnonymousUser) -> bool:
@@ -81,3 +83,18 @@ def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:
     if sees_all_sites(user):
         return Quarantine.objects.all()
     return Quarantine.objects.filter(site__in=visible_sites(user))
+
+
+def may_correct(user: User | AnonymousUser) -> bool:
+    """Say whether the person corrects entries, or proposes it: whoever does not only read."""
+    return may_operate(user)
+
+
+def may_only_propose(user: User | AnonymousUser) -> bool:
+    """Say whether what the person corrects always takes a second person: a manager's own site."""
+    return isinstance(user, User) and user.role == Role.MANAGER
+
+
+def may_approve(user: User | AnonymousUser) -> bool:
+    """Say whether the person decides on what others proposed."""
+    return isinstance(user, User) and user.is_active and user.role in APPROVING_ROLES
