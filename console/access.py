@@ -85,9 +85,12 @@ def visible_quarantine(user: User | AnonymousUser) -> QuerySet[Quarantine]:
     return Quarantine.objects.filter(site__in=visible_sites(user))
 
 
-def may_correct(user: User | AnonymousUser) -> bool:
-    """Say whether the person corrects entries, or proposes it: whoever does not only read."""
-    return may_operate(user)
+def site_to_correct(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
+    """Return a site whose entries the person corrects or proposes to correct, and the person.
+
+    Http404 when there is none that they may see, PermissionDenied when they may only see it.
+    """
+    return site_to_operate(user, code)
 
 
 def may_only_propose(user: User | AnonymousUser) -> bool:

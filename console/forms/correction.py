@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -69,9 +69,7 @@ class SiteTimeField(forms.DateTimeField):
 
 
 class ReasonForm(ConsoleForm):
-    """Why an entry is corrected; with the reason “other” in words."""
-
-    reasons: Iterable[Correction.Reason] = Correction.Reason
+    """Why an entry is corrected or voided; with the reason “other” in words."""
 
     reason = forms.TypedChoiceField(
         label=_("Reason"),
@@ -111,10 +109,6 @@ class ReasonForm(ConsoleForm):
         self.data = data
 
 
-class VoidForm(ReasonForm):
-    """Why an entry is to count for nothing."""
-
-
 class EntryForm(ReasonForm):
     """All business values of an entry, in the site's currency and by the site's clock."""
 
@@ -130,6 +124,7 @@ class EntryForm(ReasonForm):
         FieldGroup(
             title=_("From the pump"), fields=("volume_15c", "totalizer", "device_transaction")
         ),
+        FieldGroup(title=_("Why"), fields=("reason", "note")),
     )
 
     kind = forms.TypedChoiceField(label=_("Kind"), coerce=int, choices=Kind.choices)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models import Kind, Quarantine
+from ledger.models import Kind, Quarantine, Site
 from ledger.selectors.attention import Topic
 from ledger.selectors.days import EntryFilter
 from ledger.selectors.sites import SiteState
@@ -113,3 +114,20 @@ class QuarantineFilterForm(FilterForm):
         required=False,
         choices=[("", _("Any reason")), *Quarantine.Reason.choices],
     )
+
+
+class ProposalFilterForm(FilterForm):
+    """Whose proposals to list."""
+
+    code = forms.ChoiceField(label=_("Site"), required=False)
+
+    def __init__(self, *args: Any, sites: Sequence[Site], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sites = {site.code: site for site in sites}
+        choices = [("", _("All sites")), *((site.code, str(site)) for site in sites)]
+        self.fields["code"] = forms.ChoiceField(label=_("Site"), required=False, choices=choices)
+
+    @property
+    def site(self) -> Site | None:
+        """The one site that is asked for, None for all."""
+        return self.sites.get(self.values.get("code", ""))
