@@ -4,7 +4,10 @@ from django.urls import path, register_converter
 
 from console.converters import FiscalDayConverter, SiteCodeConverter
 from console.views import (
+    approvals,
     auth,
+    correct,
+    correct_many,
     day,
     entry,
     fragments,
@@ -35,6 +38,32 @@ urlpatterns = [
         entry.entry,
         name="entry",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/correct/",
+        correct.correct,
+        name="correct",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/void/",
+        correct.void,
+        name="void",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/add/",
+        correct.add,
+        name="add",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/decide/<int:revision>/",
+        approvals.decide,
+        name="decide",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/correct/",
+        correct_many.correct_many,
+        name="correct_many",
+    ),
+    path("approvals/", approvals.approvals, name="approvals"),
     path(
         "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/resend/",
         operate.request_resend,

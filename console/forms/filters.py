@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models import Kind, Quarantine, Site
+from ledger.models import Kind, Quarantine
 from ledger.selectors.attention import Topic
 from ledger.selectors.days import EntryFilter
 from ledger.selectors.sites import SiteState
@@ -117,17 +117,11 @@ class QuarantineFilterForm(FilterForm):
 
 
 class ProposalFilterForm(FilterForm):
-    """Whose proposals to list."""
+    """Whose proposals to list: `sites` are the labels of those that have some, by code."""
 
     code = forms.ChoiceField(label=_("Site"), required=False)
 
-    def __init__(self, *args: Any, sites: Sequence[Site], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sites: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.sites = {site.code: site for site in sites}
-        choices = [("", _("All sites")), *((site.code, str(site)) for site in sites)]
+        choices = [("", _("All sites")), *sites.items()]
         self.fields["code"] = forms.ChoiceField(label=_("Site"), required=False, choices=choices)
-
-    @property
-    def site(self) -> Site | None:
-        """The one site that is asked for, None for all."""
-        return self.sites.get(self.values.get("code", ""))

@@ -95,11 +95,17 @@ def approvals_answer(
 ) -> HttpResponse:
     """Show the page; `refused` is a decision that could not be read, by the proposal's key."""
     assert isinstance(request.user, User)
-    sites = visible_sites(request.user).order_by("code")
-    filter_form = ProposalFilterForm(request.GET, sites=list(sites))
-    site_ids = visible_site_ids(request.user)
-    if (site := filter_form.site) is not None:
-        site_ids = frozenset({site.pk})
+    sites = {
+        site.code: site
+        for site in visible_sites(request.user)
+        .filter(pk__in=proposals(site_ids=None).order_by().values("site"))
+        .order_by("code")
+    }
+    filter_form = ProposalFilterForm(
+        request.GET, sites={code: str(site) for code, site in sites.items()}
+    )
+    site = sites.get(filter_form.values.get("code", ""))
+    site_ids = visible_site_ids(request.user) if site is None else frozenset({site.pk})
     waiting = list(proposals(site_ids=site_ids)[: PROPOSALS_MAX + 1])
     listed = proposal_revisions(waiting[:PROPOSALS_MAX])
     key, form = refused or ("", None)
@@ -136,7 +142,8 @@ def decide(
     is_from_entry = request.POST.get("page") == "entry"
     if not form.is_valid():
         if is_from_entry:
-            from console.views.entry import entry_answer  # noqa: PLC0415 they show each other
+            # Here, because the entry page shows proposals as this one does.
+            from console.views.entry import entry_answer
 
             return entry_answer(request, code, fiscal_day, sequence, decision=form)
         return approvals_answer(request, refused=(correction_key(correction), form))
