@@ -9,7 +9,7 @@ import datetime
 import math
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -17,6 +17,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from ledger.models import Kind, Payment
 from ledger.selectors.days import MissingRange
 
 UNKNOWN = "\N{EN DASH}"
