@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
@@ -23,6 +23,7 @@ from console.htmx import HtmxHttpRequest
 from console.models import User
 from ledger.models import Correction
 from ledger.selectors.corrections import proposals
+from ledger.selectors.days import families_of_sites
 from ledger.selectors.effects import EffectRow, moved_rows
 from ledger.selectors.revisions import Revision, proposal_revisions
 from ledger.services.corrections import (
@@ -47,6 +48,7 @@ class Proposal:
     revision: Revision
     moved: list[EffectRow]
     form: DecisionForm
+    families: dict[str, str] = field(default_factory=dict)
     may_decide: bool = False
     may_withdraw: bool = False
 
@@ -69,12 +71,21 @@ def correction_key(correction: Correction) -> str:
     )
 
 
-def proposal_of(user: User, revision: Revision, form: DecisionForm | None = None) -> Proposal:
-    """Return a proposal with what the person may do about it. No query."""
+def proposal_of(
+    user: User,
+    revision: Revision,
+    families: dict[str, str],
+    form: DecisionForm | None = None,
+) -> Proposal:
+    """Return a proposal with what the person may do about it. No query.
+
+    `families` are those of the site's products by code.
+    """
     correction = revision.correction
     is_own = correction.author_id == user.pk
     return Proposal(
         revision=revision,
+        families=families,
         moved=moved_rows([(revision.before, revision.after)]),
         form=form or DecisionForm(auto_id=f"id_%s_{correction_key(correction).replace('/', '-')}"),
         may_decide=may_approve(user) and not is_own,
@@ -109,8 +120,14 @@ def approvals_answer(
     waiting = list(proposals(site_ids=site_ids)[: PROPOSALS_MAX + 1])
     listed = proposal_revisions(waiting[:PROPOSALS_MAX])
     key, form = refused or ("", None)
+    families = families_of_sites({one.correction.site_id for one in listed})
     rows = [
-        proposal_of(request.user, one, form if correction_key(one.correction) == key else None)
+        proposal_of(
+            request.user,
+            one,
+            families.get(one.correction.site_id, {}),
+            form if correction_key(one.correction) == key else None,
+        )
         for one in listed
     ]
     context = {

@@ -43,6 +43,7 @@ def entry_answer(
     now = effective_entry(site_id=site.pk, fiscal_day=fiscal_day, sequence=sequence)
     if now.entry is None and not now.corrections:
         raise Http404(_("The ledger has no such entry."))
+    families = product_families(site)
     history = revisions(now)
     waiting = next((one for one in history if one.correction == now.proposal), None)
     # What only a proposal states is shown as the proposal, not as an entry.
@@ -59,9 +60,9 @@ def entry_answer(
         "rows": changes(values_of(now.entry) if now.entry else None, last_values(now)),
         "is_corrected": now.revision > 0 and now.entry is not None and not now.is_void,
         "history": history,
-        "proposal": proposal_of(request.user, waiting, decision) if waiting else None,
+        "proposal": proposal_of(request.user, waiting, families, decision) if waiting else None,
         "may_correct": may_operate(request.user),
-        "families": product_families(site),
+        "families": families,
         "previous_entry": previous_entry,
         "next_entry": next_entry,
         "is_invalid": decision is not None,

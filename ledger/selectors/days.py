@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -340,6 +340,15 @@ def turnover_of_days(days: Sequence[FiscalDay]) -> dict[tuple[int, datetime.date
 def product_families(site: Site) -> dict[str, str]:
     """Return the family of each of the site's products by code."""
     return dict(Product.objects.filter(site=site).values_list("code", "family"))
+
+
+def families_of_sites(site_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """Return the families of sites' products by site and code. One query."""
+    found: dict[int, dict[str, str]] = {}
+    products = Product.objects.filter(site__in=site_ids)
+    for site_id, code, family in products.values_list("site_id", "code", "family"):
+        found.setdefault(site_id, {})[code] = family
+    return found
 
 
 def _of(day: FiscalDay) -> dict[str, Any]:
