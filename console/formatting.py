@@ -173,7 +173,7 @@ def entry_value(name: str, value: Any, currency: str) -> str:
     Times are by the clock of the active time zone.
     """
     if value is None or value == "":
-        return UNKNOWN
+        return _("unknown") if name == "volume_15c" else UNKNOWN
     if name == "kind":
         return str(Kind(value).label)
     if name == "payment":

@@ -60,7 +60,7 @@ class BulkPreview:
     same_count: int = 0
     void_count: int = 0
     waiting_count: int = 0
-    most: int = BULK_MAX
+    most: int = 0
 
     @property
     def is_too_many(self) -> bool:
@@ -88,7 +88,7 @@ def correct_many(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date)
             "only_product": request.GET.get("product"),
         },
         products=sorted(families),
-        held=day_products(day),
+        held=sorted({*families, *day_products(day)}),
         currency=site.currency,
     )
     context: dict[str, Any] = {"site": site, "day": day, "form": form, "families": families}
@@ -174,6 +174,7 @@ def _preview(
         "same_count": len(selection.found) - len(pairs),
         "void_count": selection.left_void,
         "waiting_count": selection.left_waiting,
+        "most": BULK_MAX,
     }
     if len(pairs) > BULK_MAX or not pairs:
         return BulkPreview(**counts)

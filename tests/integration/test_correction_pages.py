@@ -32,7 +32,7 @@ def site() -> Site:
 
 @pytest.fixture
 def day(site: Site) -> FiscalDay:
-    """An open day of three sales of 47.93 and 32.407 litres of E10, at 13:00 of the site's clock."""
+    """An open day: three sales of 32.407 litres for 47.93, at 13:00 of the site's clock."""
     return make_day(site)
 
 
@@ -58,7 +58,8 @@ def sent(response: HttpResponse, **changes: Any) -> dict[str, str]:
     form = response.context["form"]
     data = {}
     for field in form:
-        value = field.value()
+        with timezone.override("Europe/Berlin"):
+            value = field.value()
         if field.name == "occurred_at" and isinstance(value, datetime.datetime):
             value = value.strftime("%Y-%m-%dT%H:%M:%S")
         if value not in (None, False, ""):
@@ -73,7 +74,9 @@ def preview_of(client: Client, path: str, **changes: Any) -> HttpResponse:
 
 def confirm(client: Client, path: str, **changes: Any) -> HttpResponse:
     """Look at what changes and do it."""
-    return client.post(path, sent(preview_of(client, path, **changes), **changes) | {"confirm": "1"})
+    return client.post(
+        path, sent(preview_of(client, path, **changes), **changes) | {"confirm": "1"}
+    )
 
 
 class TestAccess:
