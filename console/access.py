@@ -30,6 +30,9 @@ ADMINISTRATION_ROLES = frozenset({Role.ADMINISTRATOR})
 #: which decides what is flagged and never what an entry says.
 EQUIPMENT_ROLES = frozenset({Role.STAFF, Role.ADMINISTRATOR})
 
+#: Roles that decide on corrections which others proposed.
+APPROVING_ROLES = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
+
 
 def sees_all_sites(user: User | AnonymousUser) -> bool:
     """Say whether the person's role sees the whole network."""
@@ -129,3 +132,21 @@ def visible_audit(user: User | AnonymousUser) -> QuerySet[AuditEvent]:
     if sees_all_sites(user):
         return AuditEvent.objects.all()
     return AuditEvent.objects.filter(site__in=visible_sites(user))
+
+
+def site_to_correct(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
+    """Return a site whose entries the person corrects or proposes to correct, and the person.
+
+    Http404 when there is none that they may see, PermissionDenied when they may only see it.
+    """
+    return site_to_operate(user, code)
+
+
+def may_only_propose(user: User | AnonymousUser) -> bool:
+    """Say whether what the person corrects always takes a second person: a manager's own site."""
+    return isinstance(user, User) and user.role == Role.MANAGER
+
+
+def may_approve(user: User | AnonymousUser) -> bool:
+    """Say whether the person decides on what others proposed."""
+    return isinstance(user, User) and user.is_active and user.role in APPROVING_ROLES

@@ -4,8 +4,11 @@ from django.urls import path, register_converter
 
 from console.converters import FiscalDayConverter, SiteCodeConverter
 from console.views import (
+    approvals,
     audit,
     auth,
+    correct,
+    correct_many,
     day,
     entry,
     fragments,
@@ -48,6 +51,32 @@ urlpatterns = [
         entry.entry,
         name="entry",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/correct/",
+        correct.correct,
+        name="correct",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/void/",
+        correct.void,
+        name="void",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/add/",
+        correct.add,
+        name="add",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/decide/<int:revision>/",
+        approvals.decide,
+        name="decide",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/correct/",
+        correct_many.correct_many,
+        name="correct_many",
+    ),
+    path("approvals/", approvals.approvals, name="approvals"),
     path(
         "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/resend/",
         operate.request_resend,
