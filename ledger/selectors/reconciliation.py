@@ -1,0 +1,303 @@
+"""The reconciliation of a fiscal day: what differs, and which differences are explained.
+
+A difference is stated as a short canonical text. An explanation repeats that text, so it covers
+the difference exactly as long as it stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F, Sum
+
+from ledger.models import (
+    CorrectionPosting,
+    DayTotal,
+    DeclaredTotal,
+    Explanation,
+    FiscalDay,
+)
+from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.days import MissingRange, missing_ranges
+from ledger.selectors.measures import Measure
+from ledger.selectors.wet_stock import NozzleLine, TankLine, WetStock, wet_stock_of_day
+
+Subject = Explanation.Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that does not agree, exactly as it is: `stated` is what an explanation repeats.
+
+    `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
+    less declared, or the variance. `outdated` are explanations of what it was before.
+    """
+
+    subject: Explanation.Subject
+    key: str
+    stated: str
+    count: int | None = None
+    volume: Decimal | None = None
+    amount: Decimal | None = None
+    explanation: Explanation | None = None
+    outdated: list[Explanation] = field(default_factory=list)
+
+    @property
+    def slug(self) -> str:
+        """A name for addresses and ids: the subject and what it is of."""
+        return f"{self.subject.value}-{self.key}".rstrip("-").replace("/", "-")
+
+    @property
+    def devices(self) -> list[str]:
+        """The parts of the key: fuelling point and nozzle."""
+        return self.key.split("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductLine:
+    """A product's turnover as recorded, as corrected, and as declared (None: nothing was).
+
+    `corrected` is what corrections of the day's own entries moved. Those of earlier, sealed days
+    are posted to this one too but are nothing that the site could have declared here.
+    """
+
+    product: str
+    recorded: Measure
+    corrected: Measure
+    declared: Measure | None
+
+    @property
+    def effective(self) -> Measure:
+        """What counts: recorded and corrected."""
+        return self.recorded + self.corrected
+
+    @property
+    def difference(self) -> Measure | None:
+        """Effective less declared, None without a declaration. Taxes are not declared."""
+        return None if self.declared is None else self.effective - self.declared
+
+    @property
+    def agrees(self) -> bool:
+        """Whether exactly this was declared."""
+        left = self.difference
+        return left is not None and not (left.count or left.volume or left.amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """A fiscal day compared: turnover, sequences, meters and tanks, and all that differs.
+
+    `earlier` is what corrections of earlier days posted to this one add to its turnover.
+    """
+
+    day: FiscalDay
+    products: list[ProductLine]
+    earlier: Measure
+    missing: list[MissingRange]
+    wet_stock: WetStock
+    differences: list[Difference]
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the site declared totals."""
+        return any(line.declared is not None for line in self.products)
+
+    @property
+    def effective(self) -> Measure:
+        """All products' effective turnover of the day's own entries."""
+        return sum((line.effective for line in self.products), Measure())
+
+    @property
+    def declared(self) -> Measure:
+        """All products' declared turnover."""
+        return sum((line.declared for line in self.products if line.declared), Measure())
+
+    @property
+    def difference(self) -> Measure:
+        """Effective less declared."""
+        return self.effective - self.declared
+
+    @property
+    def unexplained(self) -> list[Difference]:
+        """The differences that nobody has explained as they are now."""
+        return [one for one in self.differences if one.explanation is None]
+
+    @property
+    def explained(self) -> list[Difference]:
+        """The differences that are explained."""
+        return [one for one in self.differences if one.explanation is not None]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the day is closed and nothing is left unexplained."""
+        return self.day.closed_at is not None and not self.unexplained
+
+    def find(self, slug: str) -> Difference | None:
+        """Return the difference of this name, None when there is none (any more)."""
+        return next((one for one in self.differences if one.slug == slug), None)
+
+
+def reconciliation(day: FiscalDay) -> Reconciliation:
+    """Compare a fiscal day. About a dozen queries; `day.site` should be there."""
+    recorded, declared = _recorded(day), _declared(day)
+    corrected, earlier = _moved(day)
+    names = sorted(recorded.keys() | declared.keys() | corrected.keys())
+    products = [
+        ProductLine(
+            product=name,
+            recorded=recorded.get(name, Measure()),
+            corrected=corrected.get(name, Measure()),
+            # A product that the site did not name in its declaration was declared to be nothing.
+            declared=declared.get(name, Measure()) if declared else None,
+        )
+        for name in names
+    ]
+    stock = wet_stock_of_day(day)
+    found = [
+        *_of_day(day, products),
+        *(one for line in products for one in _of_product(line)),
+        *(one for line in stock.nozzles for one in _of_nozzle(line)),
+        *(one for line in stock.tanks for one in _of_tank(line)),
+    ]
+    return Reconciliation(
+        day=day,
+        products=products,
+        earlier=earlier,
+        missing=missing_ranges(day),
+        wet_stock=stock,
+        differences=_explained(found, explanations_of(day)),
+    )
+
+
+def explanations_of(day: FiscalDay) -> list[Explanation]:
+    """Return all explanations of a day, the newest first."""
+    found = Explanation.objects.filter(**_of(day)).select_related("author")
+    return list(found.order_by("-number"))
+
+
+def _of(day: FiscalDay) -> dict[str, Any]:
+    return {"site": day.site_id, "fiscal_day": day.fiscal_day}
+
+
+def _recorded(day: FiscalDay) -> dict[str, Measure]:
+    recorded: dict[str, Measure] = {}
+    for row in DayTotal.objects.filter(**_of(day), kind__in=TURNOVER_KINDS):
+        measure = Measure(count=row.count, volume=row.volume, amount=row.amount, tax=row.tax)
+        recorded[row.product] = recorded.get(row.product, Measure()) + measure
+    return recorded
+
+
+def _declared(day: FiscalDay) -> dict[str, Measure]:
+    return {
+        row.product: Measure(count=row.count, volume=row.volume, amount=row.amount)
+        for row in DeclaredTotal.objects.filter(**_of(day))
+    }
+
+
+def _moved(day: FiscalDay) -> tuple[dict[str, Measure], Measure]:
+    """Return what corrections of the day's own entries move by product, and of earlier days'."""
+    posted = CorrectionPosting.objects.filter(
+        site=day.site_id, posted_to=day.fiscal_day, kind__in=TURNOVER_KINDS
+    )
+    own: dict[str, Measure] = {}
+    earlier = Measure()
+    sums = posted.annotate(of_day=F("fiscal_day")).values("product", "of_day")
+    for row in sums.annotate(n=Sum("count"), v=Sum("volume"), a=Sum("amount"), t=Sum("tax")):
+        measure = Measure(count=row["n"], volume=row["v"], amount=row["a"], tax=row["t"])
+        if row["of_day"] == day.fiscal_day:
+            own[row["product"]] = measure
+        else:
+            earlier += measure
+    return own, earlier
+
+
+def _of_day(day: FiscalDay, products: list[ProductLine]) -> Iterable[Difference]:
+    if day.missing_count > 0:
+        yield Difference(
+            subject=Subject.MISSING,
+            key="",
+            # Entries never go, so these two numbers say which ones are missing.
+            stated=f"{day.missing_count} of {day.expected_count}",
+            count=-day.missing_count,
+        )
+    if day.closed_at is not None and not any(line.declared is not None for line in products):
+        total = sum((line.effective for line in products), Measure())
+        if total.count or total.amount:
+            yield Difference(
+                subject=Subject.DECLARATION,
+                key="",
+                stated=_stated(total),
+                count=total.count,
+                volume=total.volume,
+                amount=total.amount,
+            )
+
+
+def _of_product(line: ProductLine) -> Iterable[Difference]:
+    left = line.difference
+    if left is not None and not line.agrees:
+        yield Difference(
+            subject=Subject.PRODUCT,
+            key=line.product,
+            stated=_stated(left),
+            count=left.count,
+            volume=left.volume,
+            amount=left.amount,
+        )
+
+
+def _of_nozzle(line: NozzleLine) -> Iterable[Difference]:
+    if line.difference is not None and not line.agrees:
+        yield Difference(
+            subject=Subject.NOZZLE,
+            key=f"{line.fuelling_point}/{line.nozzle}",
+            stated=f"{line.difference:.3f}",
+            volume=line.difference,
+        )
+
+
+def _of_tank(line: TankLine) -> Iterable[Difference]:
+    if line.day is not None and line.exceeds_day:
+        yield Difference(
+            subject=Subject.TANK,
+            key=str(line.tank),
+            stated=f"{line.day.litres:.3f} of {line.day.throughput:.3f}",
+            volume=line.day.litres,
+        )
+    if line.day is not None and line.exceeds_month:
+        yield Difference(
+            subject=Subject.TANK_MONTH,
+            key=str(line.tank),
+            stated=f"{line.month.litres:.3f} of {line.month.throughput:.3f}",
+            volume=line.month.litres,
+        )
+
+
+def _stated(measure: Measure) -> str:
+    return f"{measure.count} {measure.volume:.3f} {measure.amount:.2f}"
+
+
+def _explained(found: list[Difference], explanations: list[Explanation]) -> list[Difference]:
+    """Return the differences with the newest explanation that covers each."""
+    explained = []
+    for one in found:
+        about = [
+            each for each in explanations if (each.subject, each.key) == (one.subject, one.key)
+        ]
+        covering = [each for each in about if each.difference == one.stated]
+        explained.append(
+            Difference(
+                subject=one.subject,
+                key=one.key,
+                stated=one.stated,
+                count=one.count,
+                volume=one.volume,
+                amount=one.amount,
+                explanation=covering[0] if covering else None,
+                outdated=[each for each in about if each.difference != one.stated],
+            )
+        )
+    return explained
