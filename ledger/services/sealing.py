@@ -1,0 +1,231 @@
+"""Sealing fiscal days: proposed by one person, sealed by another, each day chained to the last.
+
+The document is made by the same statement that verifies it later (`ledger.canonical`), in the
+transaction that seals, with the day's row locked: nothing can change between reading and sealing.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ledger import canonical
+from ledger.models import Command, Correction, DaySeal, Explanation, FiscalDay
+from ledger.selectors.reconciliation import Difference, reconciliation
+from ledger.services.announce import changes_announce, commands_announce
+from ledger.services.audit import audit_record
+from ledger.services.days import DayError, day_locked
+
+
+def difference_explain(
+    *,
+    day: FiscalDay,
+    subject: str,
+    key: str,
+    difference: str,
+    reason: Explanation.Reason,
+    note: str,
+    author: AbstractBaseUser,
+) -> Explanation:
+    """Say why a difference is as it is.
+
+    `difference` is the one that the person saw (`Difference.stated`); DayError when it is another
+    one by now, or none, when "other" is not explained in a note, or the day is still open.
+    """
+    if reason == Explanation.Reason.OTHER and not note.strip():
+        raise DayError(_("Say in a note what the reason is."))
+    with transaction.atomic():
+        locked = _unsealed(day)
+        if locked.closed_at is None:
+            raise DayError(_("The day is not closed yet, so its differences still change."))
+        found = _difference(locked, subject, key)
+        if found is None:
+            raise DayError(_("There is no such difference any more."))
+        if found.stated != difference:
+            raise DayError(_("The difference is another one by now. Look at it again."))
+        number = Explanation.objects.filter(site=day.site_id, fiscal_day=day.fiscal_day).count()
+        explanation = Explanation.objects.create(
+            site_id=day.site_id,
+            fiscal_day=day.fiscal_day,
+            number=number + 1,
+            subject=subject,
+            key=key,
+            difference=difference,
+            reason=reason,
+            note=note.strip(),
+            author_id=author.pk,
+            at=timezone.now(),
+        )
+        _record(
+            "explained",
+            locked,
+            author,
+            {
+                "subject": subject,
+                "key": key,
+                "difference": difference,
+                "reason": reason,
+                "note": note.strip(),
+            },
+        )
+        changes_announce(site_ids=[day.site_id])
+    return explanation
+
+
+def seal_obstacles(day: FiscalDay) -> list[str]:
+    """Return what keeps a day from being sealed, in sentences; nothing when it is ready."""
+    found = []
+    if day.sealed_at is not None:
+        return [_("The day is sealed.")]
+    if day.closed_at is None:
+        found.append(_("The day is not closed."))
+    earlier = FiscalDay.objects.filter(
+        site=day.site_id, fiscal_day__lt=day.fiscal_day, sealed_at=None
+    )
+    if first := earlier.order_by("fiscal_day").first():
+        found.append(
+            _("Days are sealed in their order: %(day)s is not sealed yet.")
+            % {"day": first.fiscal_day}
+        )
+    waiting = Correction.objects.filter(
+        site=day.site_id, fiscal_day=day.fiscal_day, status=Correction.Status.PROPOSED
+    ).count()
+    if waiting:
+        found.append(_("Corrections wait to be decided: %(count)d.") % {"count": waiting})
+    unexplained = reconciliation(day).unexplained
+    if unexplained:
+        count = len(unexplained)
+        found.append(_("Differences wait to be explained: %(count)d.") % {"count": count})
+    return found
+
+
+def seal_propose(*, day: FiscalDay, proposed_by: AbstractBaseUser) -> FiscalDay:
+    """Ask a second person to seal the day. DayError when it is not ready."""
+    with transaction.atomic():
+        locked = _ready(day)
+        locked.seal_proposed_by_id = proposed_by.pk
+        locked.seal_proposed_at = timezone.now()
+        locked.save(update_fields=["seal_proposed_by", "seal_proposed_at"])
+        _record("seal_proposed", locked, proposed_by, {"body": _body(locked).digest.hex()})
+        changes_announce(site_ids=[locked.site_id])
+    return locked
+
+
+def seal_withdraw(*, day: FiscalDay, withdrawn_by: AbstractBaseUser, note: str = "") -> FiscalDay:
+    """Take a proposal off the table, one's own or another's. DayError when there is none."""
+    with transaction.atomic():
+        locked = _unsealed(day)
+        if locked.seal_proposed_by_id is None:
+            raise DayError(_("Nobody proposes to seal this day."))
+        locked.seal_proposed_by_id = locked.seal_proposed_at = None
+        locked.save(update_fields=["seal_proposed_by", "seal_proposed_at"])
+        _record("seal_withdrawn", locked, withdrawn_by, {"note": note})
+        changes_announce(site_ids=[locked.site_id])
+    return locked
+
+
+def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> FiscalDay:
+    """Seal a day that somebody else proposed, and send the seal to the site. Returns it sealed.
+
+    `seen` is the `body_digest` of the page that the person decided on; a day that is another one
+    by now is not sealed unseen. DayError for that, for one's own proposal, when nobody proposes
+    it, and when the day is not ready.
+    """
+    with transaction.atomic():
+        locked = _ready(day)
+        if locked.seal_proposed_by_id is None:
+            raise DayError(_("Nobody proposes to seal this day."))
+        if locked.seal_proposed_by_id == sealed_by.pk:
+            raise DayError(_("Somebody else has to seal what you proposed."))
+        body = _body(locked)
+        if seen and body.digest.hex() != seen:
+            raise DayError(_("The day changed meanwhile. Look at it again before you seal it."))
+        _chain(locked, body, sealed_by)
+        Command.objects.create(
+            site_id=locked.site_id,
+            kind=Command.Kind.SEAL,
+            fiscal_day=locked.fiscal_day,
+            ranges=[],
+            asked_count=0,
+            requested_by_id=sealed_by.pk,
+            requested_at=timezone.now(),
+        )
+        _record("sealed", locked, sealed_by, {"z_number": locked.z_number, "seal": locked.seal_hex})
+        commands_announce()
+        changes_announce(site_ids=[locked.site_id])
+    return locked
+
+
+def body_digest(day: FiscalDay) -> str:
+    """Return what tells whether a day is still as somebody saw it."""
+    return _body(day).digest.hex()
+
+
+# --- the steps, each in the transaction of its caller ---------------------------------------------
+
+
+def _unsealed(day: FiscalDay) -> FiscalDay:
+    locked = day_locked(day)
+    if locked.sealed_at is not None:
+        raise DayError(_("The day is sealed."))
+    return locked
+
+
+def _ready(day: FiscalDay) -> FiscalDay:
+    locked = day_locked(day)
+    if obstacles := seal_obstacles(locked):
+        raise DayError(" ".join(obstacles))
+    return locked
+
+
+def _body(day: FiscalDay) -> canonical.Body:
+    with connection.cursor() as cursor:
+        (body,) = canonical.bodies(
+            cursor, site_id=day.site_id, first=day.fiscal_day, last=day.fiscal_day
+        )
+    return body
+
+
+def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) -> None:
+    """Write the seal into the locked day, behind the site's last one."""
+    before = FiscalDay.objects.filter(site=day.site_id, z_number__isnull=False)
+    last = before.order_by("-z_number").first()
+    day.z_number = last.z_number + 1 if last and last.z_number else 1
+    day.previous_seal = bytes(last.seal) if last and last.seal else None
+    day.perpetual_total = body.turnover + (last.perpetual_total or 0 if last else 0)
+    document = canonical.document_of(
+        body,
+        z_number=day.z_number,
+        previous_seal=day.previous_seal or canonical.NO_SEAL,
+        perpetual_total=day.perpetual_total,
+    )
+    with connection.cursor() as cursor:
+        marks = canonical.entry_marks(cursor, site_id=day.site_id, fiscal_day=day.fiscal_day)
+    DaySeal.objects.create(
+        site_id=day.site_id, fiscal_day=day.fiscal_day, document=document, entry_marks=marks
+    )
+    day.seal = canonical.seal_of(document)
+    day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
+    day.save(
+        update_fields=[
+            *("z_number", "previous_seal", "perpetual_total"),
+            *("seal", "sealed_at", "sealed_by"),
+        ]
+    )
+
+
+def _difference(day: FiscalDay, subject: str, key: str) -> Difference | None:
+    found = reconciliation(day).differences
+    return next((one for one in found if (one.subject, one.key) == (subject, key)), None)
+
+
+def _record(what: str, day: FiscalDay, actor: AbstractBaseUser, detail: dict[str, object]) -> None:
+    audit_record(
+        action=f"day.{what}",
+        actor=actor,
+        site=day.site_id,
+        fiscal_day=day.fiscal_day,
+        detail=detail,
+    )

@@ -1,0 +1,271 @@
+"""Verifying the ledger: everything that was sealed or added up, made again from the rows.
+
+Nothing is believed: seals are recomputed by the statement that made them, running totals are added
+up from the entries, the guards of the database are looked for, and the copies that sites hold are
+compared. What is found is named as exactly as can be: the entry, the line, the table. A site's
+days are read a stretch at a time, so memory does not grow with the ledger.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+
+from ledger import canonical
+from ledger.models import DaySeal, FiscalDay, Site
+from ledger.models.entry import TURNOVER_KINDS
+
+#: A stretch of a site's days that one statement reads; its lines stay in memory, its entries do
+#: not leave the database.
+DAYS_AT_ONCE = 100
+
+_SQL = Path(__file__).parent / "sql"
+_TOTALS = (_SQL / "verify_totals.sql").read_text(encoding="utf-8")
+_GUARDS = (_SQL / "verify_guards.sql").read_text(encoding="utf-8")
+_POSTINGS = (_SQL / "verify_postings.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that is not as it was sealed, or does not add up; `what` is a sentence."""
+
+    what: str
+    site: str = ""
+    fiscal_day: datetime.date | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.site} {self.fiscal_day or ''}".strip()
+        return f"{where}: {self.what}" if where else self.what
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was looked at, and what is wrong; `notes` tells what is no fault but worth knowing."""
+
+    days: int = 0
+    sealed: int = 0
+    entries: int = 0
+    missing: int = 0
+    copies: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealCopy:
+    """The newest seal as a site holds it."""
+
+    fiscal_day: datetime.date
+    z_number: int
+    seal: str
+
+
+def guards_verify() -> list[Fault]:
+    """Return what is missing of the triggers that keep the ledger from being changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_GUARDS)
+        return [Fault(what=f"the guard {name} of {table} {state}") for table, name, state in cursor]
+
+
+def ledger_verify(
+    *,
+    sites: list[Site],
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
+    copies: Mapping[str, SealCopy] | None = None,
+    on_days: Callable[[int], None] = lambda _count: None,
+) -> Verdict:
+    """Verify the days of these sites from `first` to `last`, both None for all of them.
+
+    `copies` are what sites hold, by their code; `on_days` hears of how many days were verified.
+    """
+    verdict = Verdict(faults=guards_verify())
+    for site in sites:
+        _verify_site(site, first, last, verdict, on_days)
+        if copies is not None and (fault := _compare_copy(site, copies.get(site.code), verdict)):
+            verdict.faults.append(fault)
+    return verdict
+
+
+def days_to_verify(
+    *, sites: list[Site], first: datetime.date | None = None, last: datetime.date | None = None
+) -> int:
+    """Return how many days that will be."""
+    return FiscalDay.objects.filter(_within(first, last), site__in=sites).count()
+
+
+def _within(first: datetime.date | None, last: datetime.date | None) -> Q:
+    within = Q()
+    if first is not None:
+        within &= Q(fiscal_day__gte=first)
+    if last is not None:
+        within &= Q(fiscal_day__lte=last)
+    return within
+
+
+def _verify_site(
+    site: Site,
+    first: datetime.date | None,
+    last: datetime.date | None,
+    verdict: Verdict,
+    on_days: Callable[[int], None],
+) -> None:
+    chain = _Chain(site, first)
+    for days in _stretches(site, first, last):
+        seals = {
+            seal.fiscal_day: seal
+            for seal in DaySeal.objects.filter(
+                site=site, fiscal_day__range=(days[0].fiscal_day, days[-1].fiscal_day)
+            ).defer("entry_marks")
+        }
+        with connection.cursor() as cursor:
+            bodies = {
+                body.fiscal_day: body
+                for body in canonical.bodies(
+                    cursor,
+                    site_id=site.pk,
+                    first=days[0].fiscal_day,
+                    last=days[-1].fiscal_day,
+                )
+            }
+        for day in days:
+            verdict.days += 1
+            verdict.entries += day.entry_count
+            verdict.missing += max(day.missing_count, 0)
+            if day.sealed_at is not None or day.seal is not None or day.fiscal_day in seals:
+                verdict.sealed += 1
+                found = chain.verify(day, bodies[day.fiscal_day], seals.pop(day.fiscal_day, None))
+                verdict.faults.extend(found)
+        verdict.faults.extend(_fault(site, left, "a seal without its day") for left in seals)
+        verdict.faults.extend(_verify_sums(site, days[0].fiscal_day, days[-1].fiscal_day))
+        on_days(len(days))
+    orphans = DaySeal.objects.filter(_within(first, last), site=site)
+    held = FiscalDay.objects.filter(site=site).values("fiscal_day")
+    for gone in orphans.exclude(fiscal_day__in=held).values_list("fiscal_day", flat=True):
+        verdict.faults.append(_fault(site, gone, "the fiscal day is gone; its seal is there"))
+
+
+def _stretches(
+    site: Site, first: datetime.date | None, last: datetime.date | None
+) -> Iterator[list[FiscalDay]]:
+    days: list[FiscalDay] = []
+    found = FiscalDay.objects.filter(_within(first, last), site=site).order_by("fiscal_day")
+    for day in found.iterator(chunk_size=DAYS_AT_ONCE):
+        days.append(day)
+        if len(days) == DAYS_AT_ONCE:
+            yield days
+            days = []
+    if days:
+        yield days
+
+
+class _Chain:
+    """The seals of one site, one after the other."""
+
+    def __init__(self, site: Site, first: datetime.date | None) -> None:
+        self._site = site
+        # A part of the chain is verified from the seal before it.
+        before = None
+        if first is not None:
+            earlier = FiscalDay.objects.filter(site=site, fiscal_day__lt=first)
+            before = earlier.exclude(seal=None).order_by("-fiscal_day").first()
+        self._z_number = before.z_number or 0 if before else 0
+        self._seal = bytes(before.seal) if before and before.seal else canonical.NO_SEAL
+        self._total = before.perpetual_total or Decimal(0) if before else Decimal(0)
+
+    def verify(self, day: FiscalDay, body: canonical.Body, seal: DaySeal | None) -> list[Fault]:
+        """Return what is wrong with a sealed day; the chain goes on from what it says."""
+        stored = bytes(day.seal) if day.seal else b""
+        total = self._total + body.turnover
+        document = canonical.document_of(
+            body,
+            z_number=self._z_number + 1,
+            previous_seal=self._seal,
+            perpetual_total=total,
+        )
+        faults = []
+        if canonical.seal_of(document) != stored:
+            faults.append(self._name(day, seal, document, stored))
+        elif seal is None or seal.document != document:
+            faults.append(_fault(self._site, day.fiscal_day, "the sealed document was changed"))
+        for name, says, should in (
+            ("Z number", day.z_number, self._z_number + 1),
+            ("previous seal", bytes(day.previous_seal or canonical.NO_SEAL), self._seal),
+            ("perpetual total", day.perpetual_total, total),
+        ):
+            if says != should and not faults:
+                faults.append(
+                    _fault(self._site, day.fiscal_day, f"the {name} is not the one of the chain")
+                )
+        # One broken day is one fault, not one of every day after it.
+        self._z_number = day.z_number or self._z_number + 1
+        self._seal = stored or canonical.seal_of(document)
+        self._total = day.perpetual_total if day.perpetual_total is not None else total
+        return faults
+
+    def _name(self, day: FiscalDay, seal: DaySeal | None, document: str, stored: bytes) -> Fault:
+        """Name the first thing about a day that is not as it was sealed."""
+        if seal is None:
+            return _fault(self._site, day.fiscal_day, "the sealed document is gone")
+        if canonical.seal_of(seal.document) != stored:
+            return _fault(self._site, day.fiscal_day, "the seal is not that of its document")
+        sealed, now = seal.document.splitlines(), document.splitlines()
+        first = next(
+            (at for at, (a, b) in enumerate(zip(sealed, now, strict=False)) if a != b),
+            min(len(sealed), len(now)),
+        )
+        was = sealed[first] if first < len(sealed) else "nothing"
+        there = now[first] if first < len(now) else "nothing"
+        if '"entries"' in was[:12] or '"entries"' in there[:12]:
+            marks = DaySeal.objects.values_list("entry_marks", flat=True).get(pk=seal.pk)
+            with connection.cursor() as cursor:
+                present = canonical.entry_marks(
+                    cursor, site_id=day.site_id, fiscal_day=day.fiscal_day
+                )
+            changed = canonical.changed_entry(bytes(marks), present)
+            if changed is not None:
+                return _fault(
+                    self._site, day.fiscal_day, f"entry {changed} is not as it was sealed"
+                )
+        return _fault(self._site, day.fiscal_day, f"sealed was {was}, there is {there}")
+
+
+def _verify_sums(site: Site, first: datetime.date, last: datetime.date) -> Iterator[Fault]:
+    parameters: dict[str, Any] = {
+        "site_id": site.pk,
+        "first": first,
+        "last": last,
+        "turnover_kinds": [int(kind) for kind in TURNOVER_KINDS],
+        "timezone": site.timezone,
+    }
+    for statement in (_TOTALS, _POSTINGS):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            for fiscal_day, what in cursor.fetchall():
+                yield _fault(site, fiscal_day, what)
+
+
+def _compare_copy(site: Site, copy: SealCopy | None, verdict: Verdict) -> Fault | None:
+    newest = FiscalDay.objects.filter(site=site).exclude(seal=None)
+    if copy is None:
+        if newest.exists():
+            verdict.notes.append(f"{site.code} holds no copy of its seal")
+        return None
+    verdict.copies += 1
+    day = newest.filter(fiscal_day=copy.fiscal_day).first()
+    if day is None:
+        return _fault(site, copy.fiscal_day, "the site holds a seal of a day that is not sealed")
+    if (day.z_number, day.seal_hex) != (copy.z_number, copy.seal):
+        return _fault(site, copy.fiscal_day, "the site holds another seal of this day")
+    return None
+
+
+def _fault(site: Site, fiscal_day: datetime.date, what: Any) -> Fault:
+    return Fault(site=site.code, fiscal_day=fiscal_day, what=str(what))
