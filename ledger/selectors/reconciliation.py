@@ -7,7 +7,7 @@ the difference exactly as long as it stays the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +33,7 @@ class Difference:
     """Something that does not agree, exactly as it is: `stated` is what an explanation repeats.
 
     `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
-    less declared, or the variance. `outdated` are explanations of what it was before.
+    less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are explanations of what it was before.
     """
 
     subject: Explanation.Subject
@@ -42,6 +42,7 @@ class Difference:
     count: int | None = None
     volume: Decimal | None = None
     amount: Decimal | None = None
+    allowed: Decimal | None = None
     explanation: Explanation | None = None
     outdated: list[Explanation] = field(default_factory=list)
 
@@ -124,6 +125,11 @@ class Reconciliation:
     def unexplained(self) -> list[Difference]:
         """The differences that nobody has explained as they are now."""
         return [one for one in self.differences if one.explanation is None]
+
+    @property
+    def is_missing_list_cut(self) -> bool:
+        """Whether more is missing than `missing` lists."""
+        return sum(part.last - part.first + 1 for part in self.missing) < self.day.missing_count
 
     @property
     def explained(self) -> list[Difference]:
@@ -266,6 +272,7 @@ def _of_tank(line: TankLine) -> Iterable[Difference]:
             key=str(line.tank),
             stated=f"{line.day.litres:.3f} of {line.day.throughput:.3f}",
             volume=line.day.litres,
+            allowed=line.daily_allowance,
         )
     if line.day is not None and line.exceeds_month:
         yield Difference(
@@ -273,6 +280,7 @@ def _of_tank(line: TankLine) -> Iterable[Difference]:
             key=str(line.tank),
             stated=f"{line.month.litres:.3f} of {line.month.throughput:.3f}",
             volume=line.month.litres,
+            allowed=line.monthly_allowance,
         )
 
 
@@ -289,13 +297,8 @@ def _explained(found: list[Difference], explanations: list[Explanation]) -> list
         ]
         covering = [each for each in about if each.difference == one.stated]
         explained.append(
-            Difference(
-                subject=one.subject,
-                key=one.key,
-                stated=one.stated,
-                count=one.count,
-                volume=one.volume,
-                amount=one.amount,
+            replace(
+                one,
                 explanation=covering[0] if covering else None,
                 outdated=[each for each in about if each.difference != one.stated],
             )
