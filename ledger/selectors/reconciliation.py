@@ -33,7 +33,8 @@ class Difference:
     """Something that does not agree, exactly as it is: `stated` is what an explanation repeats.
 
     `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
-    less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are explanations of what it was before.
+    less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are
+    explanations of what it was before.
     """
 
     subject: Explanation.Subject
