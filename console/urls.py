@@ -16,6 +16,7 @@ from console.views import (
     network,
     operate,
     quarantine,
+    reports,
     site,
 )
 
@@ -46,7 +47,16 @@ urlpatterns = [
         operate.acknowledge_alarm,
         name="acknowledge_alarm",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/report/",
+        reports.report_day,
+        name="report_day",
+    ),
     path("ledger/", ledger.ledger, name="ledger"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/period/", reports.report_period, name="report_period"),
+    path("reports/stock/", reports.report_stock, name="report_stock"),
+    path("reports/export/", reports.report_export, name="report_export"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("quarantine/decide/", quarantine.decide_all, name="quarantine_decide"),
     path("quarantine/<int:message_id>/", quarantine.message, name="quarantine_message"),

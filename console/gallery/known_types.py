@@ -23,8 +23,9 @@ _PACKAGES = (ledger.models, ledger.selectors, ledger.services, console.forms, co
 _MODULES = (
     "console.charts",
     "console.models",
-    "console.payload",
     "console.pieces",
+    "console.templatetags.forms",
+    "console.payload",
     "console.gallery.samples",
 )
 

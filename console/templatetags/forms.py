@@ -10,6 +10,7 @@ from django import forms, template
 from django.utils.translation import gettext as _
 
 from console.forms.answers import AnyForm
+from console.forms.base import BoundGroup, ConsoleFormMixin
 from console.forms.fields import ConsoleField
 
 register = template.Library()
@@ -28,6 +29,12 @@ class ErrorLine:
 def error_summary(*found: AnyForm) -> dict[str, Any]:
     """`{% error_summary form products %}`: all that is wrong, in the order of the page."""
     return {"lines": [line for form in found for line in _lines(form)]}
+
+
+@register.simple_tag
+def field_groups(form: forms.BaseForm) -> list[BoundGroup]:
+    """`{% field_groups form as groups %}`: its groups; none of a form that is not the console's."""
+    return form.field_groups if isinstance(form, ConsoleFormMixin) else []
 
 
 def _lines(form: AnyForm) -> Iterator[ErrorLine]:

@@ -23,6 +23,7 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
+from ledger.models.month import MonthHourTotal, MonthPaymentTotal, MonthSum, MonthTotal
 from ledger.models.operations import (
     Adoption,
     IngestWorker,
@@ -56,6 +57,10 @@ __all__ = [
     "HourTotal",
     "IngestWorker",
     "Kind",
+    "MonthHourTotal",
+    "MonthPaymentTotal",
+    "MonthSum",
+    "MonthTotal",
     "Nozzle",
     "NozzleState",
     "Payment",

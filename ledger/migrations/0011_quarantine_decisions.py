@@ -9,7 +9,7 @@ from ledger.sql import run_sql
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0009_sealing"),
+        ("ledger", "0010_month_totals"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
