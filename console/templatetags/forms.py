@@ -26,9 +26,11 @@ class ErrorLine:
 
 
 @register.inclusion_tag("forms/error_summary.html")
-def error_summary(*found: AnyForm) -> dict[str, Any]:
+def error_summary(*found: AnyForm | str) -> dict[str, Any]:
     """`{% error_summary form products %}`: all that is wrong, in the order of the page."""
-    return {"lines": [line for form in found for line in _lines(form)]}
+    # A variable that is not there comes as an empty string.
+    there = [form for form in found if not isinstance(form, str)]
+    return {"lines": [line for form in there for line in _lines(form)]}
 
 
 @register.simple_tag
