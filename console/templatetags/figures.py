@@ -118,9 +118,9 @@ def ranges(parts: Sequence[MissingRange]) -> str:
 
 
 @register.filter
-def payload(raw: bytes | memoryview | None) -> str:
-    """`{{ message.raw_head|payload }}`: bytes as text, never an error."""
-    return formatting.payload_text(raw)
+def stated(value: Any) -> str:
+    """`{{ line.newcomer|stated }}`: a value of any kind as it was stated; a dash if absent."""
+    return formatting.stated(value)
 
 
 @register.filter
@@ -212,7 +212,6 @@ def plot(minutes: Sequence[PulseSpan], columns: str, title: str, name: str) -> d
         ),
         "ticks": [{"y": tick.y, "label": _short(tick.value, kind)} for tick in drawn.ticks],
         "highest": _measured(max(known, default=None), kind),
-        "minutes": minutes,
         "last": len(minutes) - 1,
         **size,
     }

@@ -24,7 +24,13 @@ from ledger.models.live import (
     TankState,
 )
 from ledger.models.month import MonthHourTotal, MonthPaymentTotal, MonthSum, MonthTotal
-from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
+from ledger.models.operations import (
+    Adoption,
+    IngestWorker,
+    Pulse,
+    Quarantine,
+    QuarantineDecision,
+)
 from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
@@ -64,6 +70,7 @@ __all__ = [
     "Pulse",
     "PumpState",
     "Quarantine",
+    "QuarantineDecision",
     "Site",
     "SiteStatus",
     "Tank",

@@ -169,7 +169,7 @@ def day_summary(day: FiscalDay) -> DaySummary:
         day=day,
         products=products,
         kinds=kinds,
-        hours=_hours(day),
+        hours=_hours(day, moved),
         missing=missing_ranges(day),
         moved=moved,
     )
@@ -346,8 +346,8 @@ def _measure(row: DayTotal | DeclaredTotal | CorrectionPosting) -> Measure:
     )
 
 
-def _hours(day: FiscalDay) -> list[Decimal]:
-    hours = [Decimal(0)] * HOURS_A_DAY
+def _hours(day: FiscalDay, moved: Moved) -> list[Decimal]:
+    hours = [moved.hours.get(hour, Measure()).volume for hour in range(HOURS_A_DAY)]
     for row in HourTotal.objects.filter(**_of(day)):
-        hours[row.hour % HOURS_A_DAY] = row.volume
+        hours[row.hour % HOURS_A_DAY] += row.volume
     return hours

@@ -137,8 +137,8 @@ def addresses(connection: psycopg.Connection[Any], codes: list[str]) -> dict[str
         "ledger, a day": f"/ledger/?first={closed}&last={closed}",
         "quarantine": "/quarantine/",
         "quarantine, a reason": "/quarantine/?reason=malformed",
-        "site options": "/sites/",
-        "site options, search": "/sites/?q=kiel",
+        "site options": "/site-options/",
+        "site options, search": "/site-options/?q=kiel",
     }
     for name in ("network_figures", "network_attention", "network_sites"):
         pages[f"fragment {name}"] = f"/fragments/{name}/"
