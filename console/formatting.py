@@ -18,6 +18,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from ledger.models import Kind, Payment
 from ledger.selectors.days import MissingRange
 
 UNKNOWN = "\N{EN DASH}"
@@ -192,3 +193,29 @@ def _rounded(value: Number, places: int) -> Decimal:
     rounded = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     # Nothing has no sign.
     return rounded if rounded else abs(rounded)
+
+
+def entry_value(name: str, value: Any, currency: str) -> str:
+    """Return a business value of an entry with its unit, as people read it; a dash for none.
+
+    Times are by the clock of the active time zone.
+    """
+    if value is None or value == "":
+        return _("unknown") if name == "volume_15c" else UNKNOWN
+    if name == "kind":
+        return str(Kind(value).label)
+    if name == "payment":
+        return str(Payment(value).label)
+    if name == "amount":
+        return money(value, currency)
+    if name == "unit_price":
+        return money(value, currency, places=4)
+    if name in {"volume", "volume_15c", "totalizer"}:
+        return f"{number(value, 3)}\N{NO-BREAK SPACE}L"
+    if name == "tax_rate":
+        return f"{number(value, 2)}\N{NO-BREAK SPACE}%"
+    if name == "occurred_at":
+        return date_format(timezone.localtime(value), "DATETIME_ZONE_FORMAT")
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    return str(value)

@@ -2,10 +2,13 @@
 
 from django.urls import path, register_converter
 
-from console.converters import FiscalDayConverter, SiteCodeConverter
+from console.converters import DifferenceConverter, FiscalDayConverter, SiteCodeConverter
 from console.views import (
+    approvals,
     audit,
     auth,
+    correct,
+    correct_many,
     day,
     entry,
     fragments,
@@ -18,10 +21,12 @@ from console.views import (
     people,
     quarantine,
     reports,
+    settle,
     setup,
     site,
 )
 
+register_converter(DifferenceConverter, "difference")
 register_converter(FiscalDayConverter, "fiscal_day")
 register_converter(SiteCodeConverter, "site_code")
 
@@ -49,10 +54,67 @@ urlpatterns = [
         name="entry",
     ),
     path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/correct/",
+        correct.correct,
+        name="correct",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/void/",
+        correct.void,
+        name="void",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/add/",
+        correct.add,
+        name="add",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/decide/<int:revision>/",
+        approvals.decide,
+        name="decide",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/correct/",
+        correct_many.correct_many,
+        name="correct_many",
+    ),
+    path("approvals/", approvals.approvals, name="approvals"),
+    path(
         "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/resend/",
         operate.request_resend,
         name="request_resend",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/reconciliation/",
+        settle.reconciliation,
+        name="reconciliation",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/reconciliation/<difference:slug>/",
+        settle.explain,
+        name="explain_difference",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/close/",
+        settle.close_day,
+        name="close_day",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/seal/",
+        settle.seal_day,
+        name="seal_day",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/seal/propose/",
+        settle.propose_seal,
+        name="propose_seal",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/seal/withdraw/",
+        settle.withdraw_seal,
+        name="withdraw_seal",
+    ),
+    path("days/", settle.days_to_seal, name="days_to_seal"),
     path(
         "sites/<site_code:code>/alarms/acknowledge/",
         operate.acknowledge_alarm,

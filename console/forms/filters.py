@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -166,3 +167,14 @@ class AuditFilterForm(PeriodForm):
     def only(self) -> AuditFilter:
         """What the form asks for."""
         return AuditFilter(**{name: value for name, value in self.values.items() if value})
+
+
+class ProposalFilterForm(FilterForm):
+    """Whose proposals to list: `sites` are the labels of those that have some, by code."""
+
+    code = forms.ChoiceField(label=_("Site"), required=False)
+
+    def __init__(self, *args: Any, sites: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("All sites")), *sites.items()]
+        self.fields["code"] = forms.ChoiceField(label=_("Site"), required=False, choices=choices)

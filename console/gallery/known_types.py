@@ -26,6 +26,7 @@ _MODULES = (
     "console.pieces",
     "console.templatetags.forms",
     "console.payload",
+    "console.context",
     "console.gallery.samples",
 )
 

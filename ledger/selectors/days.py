@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from ledger.selectors.sites import HOURS_A_DAY
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
 MISSING_RANGES_MAX = 50
+#: A page offers to enter this many missing entries by hand, the first ones.
+MISSING_NUMBERS_MAX = 10
 #: A list of entries shows this many at a time.
 ENTRIES_PER_PAGE = 50
 #: A list of fiscal days shows this many at a time.
@@ -133,6 +136,12 @@ class DaySummary:
     def is_balanced(self) -> bool:
         """Whether the day is closed, nothing is missing and the totals are the declared ones."""
         return self.day.closed_at is not None and self.day.missing_count == 0 and self.totals_agree
+
+    @property
+    def missing_numbers(self) -> list[int]:
+        """The first missing numbers, at most MISSING_NUMBERS_MAX, each to be added by hand."""
+        numbers = (number for part in self.missing for number in range(part.first, part.last + 1))
+        return list(islice(numbers, MISSING_NUMBERS_MAX))
 
     @property
     def is_missing_list_cut(self) -> bool:
@@ -331,6 +340,15 @@ def turnover_of_days(days: Sequence[FiscalDay]) -> dict[tuple[int, datetime.date
 def product_families(site: Site) -> dict[str, str]:
     """Return the family of each of the site's products by code."""
     return dict(Product.objects.filter(site=site).values_list("code", "family"))
+
+
+def families_of_sites(site_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """Return the families of sites' products by site and code. One query."""
+    found: dict[int, dict[str, str]] = {}
+    products = Product.objects.filter(site__in=site_ids)
+    for site_id, code, family in products.values_list("site_id", "code", "family"):
+        found.setdefault(site_id, {})[code] = family
+    return found
 
 
 def _of(day: FiscalDay) -> dict[str, Any]:

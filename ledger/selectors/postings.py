@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 
 from django.db.models import F, Q, Sum
 
-from ledger.models import CorrectionPosting, FiscalDay
+from ledger.models import CorrectionPosting, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.measures import Measure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedRow:
+    """What corrections add to one product's total of one kind."""
+
+    product: str
+    kind: Kind
+    measure: Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +31,15 @@ class Moved:
     hours: dict[int, Measure] = field(default_factory=dict)
     #: How many corrections they are.
     count: int = 0
+
+    @property
+    def rows(self) -> list[MovedRow]:
+        """The totals that they move, without those where they cancel out."""
+        return [
+            MovedRow(product=product, kind=Kind(kind), measure=measure)
+            for (product, kind), measure in self.measures.items()
+            if measure != Measure()
+        ]
 
 
 def moved_in_day(day: FiscalDay) -> Moved:
