@@ -121,7 +121,7 @@ async def test_the_page_streams_what_the_person_may_see(manager: User) -> None:
     answer = await client.get("/reports/export/?first=2026-11-21&last=2026-11-21")
     assert answer["Content-Disposition"].endswith('.zip"')
     data = b"".join([piece async for piece in answer.streaming_content])
-    await sync_to_async(connection.close)()
+    await sync_to_async(lambda: connection.close())()
     with opened(data) as archive:
         assert [row["site"] for row in rows_of(archive, "entry")] == ["OWN", "OWN"]
         assert json.loads(archive.read("manifest.json"))["asked_by"] == manager.username
