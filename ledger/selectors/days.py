@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from ledger.selectors.sites import HOURS_A_DAY
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
 MISSING_RANGES_MAX = 50
+#: A page offers to enter this many missing entries by hand, the first ones.
+MISSING_NUMBERS_MAX = 10
 #: A list of entries shows this many at a time.
 ENTRIES_PER_PAGE = 50
 #: A list of fiscal days shows this many at a time.
@@ -135,6 +138,12 @@ class DaySummary:
         return self.day.closed_at is not None and self.day.missing_count == 0 and self.totals_agree
 
     @property
+    def missing_numbers(self) -> list[int]:
+        """The first missing numbers, at most MISSING_NUMBERS_MAX, each to be added by hand."""
+        numbers = (number for part in self.missing for number in range(part.first, part.last + 1))
+        return list(islice(numbers, MISSING_NUMBERS_MAX))
+
+    @property
     def is_missing_list_cut(self) -> bool:
         """Whether more is missing than `missing` lists."""
         return sum(part.last - part.first + 1 for part in self.missing) < self.day.missing_count
@@ -169,7 +178,7 @@ def day_summary(day: FiscalDay) -> DaySummary:
         day=day,
         products=products,
         kinds=kinds,
-        hours=_hours(day),
+        hours=_hours(day, moved),
         missing=missing_ranges(day),
         moved=moved,
     )
@@ -333,6 +342,15 @@ def product_families(site: Site) -> dict[str, str]:
     return dict(Product.objects.filter(site=site).values_list("code", "family"))
 
 
+def families_of_sites(site_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """Return the families of sites' products by site and code. One query."""
+    found: dict[int, dict[str, str]] = {}
+    products = Product.objects.filter(site__in=site_ids)
+    for site_id, code, family in products.values_list("site_id", "code", "family"):
+        found.setdefault(site_id, {})[code] = family
+    return found
+
+
 def _of(day: FiscalDay) -> dict[str, Any]:
     return {"site": day.site_id, "fiscal_day": day.fiscal_day}
 
@@ -346,8 +364,8 @@ def _measure(row: DayTotal | DeclaredTotal | CorrectionPosting) -> Measure:
     )
 
 
-def _hours(day: FiscalDay) -> list[Decimal]:
-    hours = [Decimal(0)] * HOURS_A_DAY
+def _hours(day: FiscalDay, moved: Moved) -> list[Decimal]:
+    hours = [moved.hours.get(hour, Measure()).volume for hour in range(HOURS_A_DAY)]
     for row in HourTotal.objects.filter(**_of(day)):
-        hours[row.hour % HOURS_A_DAY] = row.volume
+        hours[row.hour % HOURS_A_DAY] += row.volume
     return hours
