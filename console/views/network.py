@@ -104,6 +104,7 @@ def _ordered(view: NetworkView, ids: Sequence[int], order: str) -> Sequence[int]
     return sorted(ids, key=lambda site_id: places.get(site_id, len(places)))
 
 
+#: What changes most comes first: streams send each as soon as it is rendered.
 NETWORK_FRAGMENTS = {
     fragment.name: fragment
     for fragment in (
@@ -111,6 +112,11 @@ NETWORK_FRAGMENTS = {
             name="network_figures",
             template="console/_network_figures.html",
             context=figures_context,
+        ),
+        NetworkFragment(
+            name="network_sites",
+            template="console/_network_sites.html",
+            context=sites_context,
         ),
         NetworkFragment(
             name="network_attention",
@@ -127,11 +133,6 @@ NETWORK_FRAGMENTS = {
             template="console/_network_charts.html",
             context=charts_context,
             is_kept=True,
-        ),
-        NetworkFragment(
-            name="network_sites",
-            template="console/_network_sites.html",
-            context=sites_context,
         ),
     )
 }

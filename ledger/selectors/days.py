@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from ledger.models import (
     CorrectionPosting,
@@ -19,7 +20,6 @@ from ledger.models import (
     Dip,
     Entry,
     FiscalDay,
-    HourTotal,
     Kind,
     Product,
     Site,
@@ -28,7 +28,7 @@ from ledger.models import (
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import Moved, moved_in_day
-from ledger.selectors.sites import HOURS_A_DAY
+from ledger.selectors.sites import DAYS_AHEAD_MAX
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
 MISSING_RANGES_MAX = 50
@@ -87,15 +87,13 @@ class KindTotal:
 class DaySummary:
     """A fiscal day with its totals: what its entries add up to and what corrections move in it.
 
-    `moved` is that second part, which `products` and `kinds` hold already. `hours` is the turnover
-    in litres for each hour of the site's clock; `missing` lists at most MISSING_RANGES_MAX ranges,
-    while `day.missing_count` is exact.
+    `moved` is that second part, which `products` and `kinds` hold already. `missing` lists at most
+    MISSING_RANGES_MAX ranges, while `day.missing_count` is exact.
     """
 
     day: FiscalDay
     products: list[ProductDay] = field(default_factory=list)
     kinds: list[KindTotal] = field(default_factory=list)
-    hours: list[Decimal] = field(default_factory=list)
     missing: list[MissingRange] = field(default_factory=list)
     moved: Moved = field(default_factory=Moved)
 
@@ -141,7 +139,7 @@ class DaySummary:
 
 
 def day_summary(day: FiscalDay) -> DaySummary:
-    """Return the day with its totals. Four queries, and one more when entries are missing."""
+    """Return the day with its totals. Three queries, and one more when entries are missing."""
     moved = moved_in_day(day)
     measures: dict[tuple[str, int], Measure] = dict(moved.measures)
     for total in DayTotal.objects.filter(**_of(day)).order_by("pk"):
@@ -169,7 +167,6 @@ def day_summary(day: FiscalDay) -> DaySummary:
         day=day,
         products=products,
         kinds=kinds,
-        hours=_hours(day),
         missing=missing_ranges(day),
         moved=moved,
     )
@@ -301,6 +298,13 @@ def latest_entries(
     return list(entries.order_by("-fiscal_day", "-sequence")[:limit])
 
 
+def latest_days(site: Site, *, limit: int, now: datetime.datetime | None = None) -> list[FiscalDay]:
+    """Return a site's newest fiscal days, the current one first, as `sites.current_days` has it."""
+    latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
+    days = FiscalDay.objects.filter(site=site, fiscal_day__lte=latest)
+    return list(days.order_by("-fiscal_day")[:limit])
+
+
 def site_days(
     site: Site, *, before: datetime.date | None = None, limit: int = DAYS_PER_PAGE
 ) -> tuple[list[FiscalDay], datetime.date | None]:
@@ -344,10 +348,3 @@ def _measure(row: DayTotal | DeclaredTotal | CorrectionPosting) -> Measure:
         amount=row.amount,
         tax=Decimal(0) if isinstance(row, DeclaredTotal) else row.tax,
     )
-
-
-def _hours(day: FiscalDay) -> list[Decimal]:
-    hours = [Decimal(0)] * HOURS_A_DAY
-    for row in HourTotal.objects.filter(**_of(day)):
-        hours[row.hour % HOURS_A_DAY] = row.volume
-    return hours
