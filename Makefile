@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test check fmt messages bench lock clean
+.PHONY: help run test check compare fmt messages bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ fmt: $(VENV)/requirements-dev.lock ## format code and templates
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/djangofmt templates
+
+compare: $(VENV)/requirements-dev.lock ## show templates before (REF=HEAD) and after, side by side
+	@$(BIN)/python -m tests.tools.install
+	@$(BIN)/python -m tests.tools.compare $(or $(REF),HEAD) $(ARGS)
 
 messages: $(VENV)/requirements-dev.lock ## collect texts and compile catalogues (needs GNU gettext), list what to translate
 	@command -v xgettext >/dev/null && command -v msgfmt >/dev/null || { \

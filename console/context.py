@@ -1,15 +1,43 @@
 """What the shell (`templates/shell.html`) needs on every page."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from console.access import may_see_gallery
+from console.access import may_approve, may_see_gallery
+from console.models import User
+from ledger.selectors.corrections import proposals
+
+#: The rail counts waiting proposals up to here; more is said as more.
+WAITING_MAX = 99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How many corrections wait for the person's decision, counted up to a limit."""
+
+    count: int = 0
+    is_more: bool = False
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Return the context of the shell: when the page was made, and where the person may go."""
     user = getattr(request, "user", AnonymousUser())
-    return {"rendered_at": timezone.now(), "may_see_gallery": may_see_gallery(user)}
+    return {
+        "rendered_at": timezone.now(),
+        "may_see_gallery": may_see_gallery(user),
+        # A function, so that only the shell asks: fragments are rendered with this context too.
+        "proposals_waiting": partial(_proposals_waiting, user),
+    }
+
+
+def _proposals_waiting(user: User | AnonymousUser) -> Waiting | None:
+    """Return how many proposals the person could decide on; None for who decides on none."""
+    if not may_approve(user):
+        return None
+    count = proposals(site_ids=None).exclude(author=user.pk)[: WAITING_MAX + 1].count()
+    return Waiting(count=min(count, WAITING_MAX), is_more=count > WAITING_MAX)

@@ -9,14 +9,16 @@ import datetime
 import math
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.db import models
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from ledger.models import Kind, Payment
 from ledger.selectors.days import MissingRange
 
 UNKNOWN = "\N{EN DASH}"
@@ -27,6 +29,9 @@ _NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 SYMBOLS_BEFORE = {"GBP": "£", "EUR": "€", "USD": "$"}
 SYMBOLS_AFTER = {"CZK": "Kč", "PLN": "zł"}
 
+
+#: A decimal with more digits than this is shown as it is written.
+_DIGITS_MAX = 24
 
 _COMPACT = ((10**9, 10**9, "B"), (10**6, 10**6, "M"), (10**4, 10**3, "k"))
 
@@ -160,7 +165,57 @@ def payload_text(raw: bytes | memoryview | None) -> str:
     )
 
 
+def stated(value: Any) -> str:
+    """Return a value that somebody stated, exactly: a decimal with all of its places."""
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, models.Choices):
+        return str(value.label)
+    if isinstance(value, Decimal):
+        _sign, digits, exponent = value.as_tuple()
+        if not isinstance(exponent, int) or len(digits) + abs(exponent) > _DIGITS_MAX:
+            return str(value)
+        return number(value, max(0, -exponent))
+    if isinstance(value, datetime.datetime):
+        return date_format(timezone.localtime(value), "DATETIME_ZONE_FORMAT")
+    if isinstance(value, datetime.date):
+        return date_format(value, "DATE_FORMAT")
+    if isinstance(value, (list, tuple)):
+        return ", ".join(stated(each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {stated(each)}" for name, each in value.items())
+    return payload_text(str(value).encode("utf-8", "replace"))
+
+
 def _rounded(value: Number, places: int) -> Decimal:
     rounded = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     # Nothing has no sign.
     return rounded if rounded else abs(rounded)
+
+
+def entry_value(name: str, value: Any, currency: str) -> str:
+    """Return a business value of an entry with its unit, as people read it; a dash for none.
+
+    Times are by the clock of the active time zone.
+    """
+    if value is None or value == "":
+        return _("unknown") if name == "volume_15c" else UNKNOWN
+    if name == "kind":
+        return str(Kind(value).label)
+    if name == "payment":
+        return str(Payment(value).label)
+    if name == "amount":
+        return money(value, currency)
+    if name == "unit_price":
+        return money(value, currency, places=4)
+    if name in {"volume", "volume_15c", "totalizer"}:
+        return f"{number(value, 3)}\N{NO-BREAK SPACE}L"
+    if name == "tax_rate":
+        return f"{number(value, 2)}\N{NO-BREAK SPACE}%"
+    if name == "occurred_at":
+        return date_format(timezone.localtime(value), "DATETIME_ZONE_FORMAT")
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    return str(value)

@@ -23,11 +23,6 @@ from django.template.loaders.filesystem import Loader as FilesystemLoader
 
 from console.template_contract import optional_names
 
-STRICT_LOADERS: list[object] = [
-    "console.strict_templates.StrictLoader",
-    "django.template.loaders.app_directories.Loader",
-]
-
 
 class UndefinedVariableError(BaseException):
     """A template uses what nobody gave it.
@@ -140,17 +135,36 @@ class StrictLoader(FilesystemLoader):
         return StrictTemplate(found.source, found.origin, found.name, self.engine)
 
 
+class StrictCachedLoader(StrictLoader):
+    """The same, each template read once. Django's own cache would not ask another loader."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: dict[tuple[str, frozenset[str]], Template] = {}
+
+    def get_template(self, template_name: str, skip: Any = None) -> Template:
+        """Load a template, or give the one that was loaded."""
+        key = template_name, frozenset(origin.name for origin in skip or ())
+        if key not in self._kept:
+            self._kept[key] = super().get_template(template_name, skip)
+        return self._kept[key]
+
+
 def strict_options(options: dict[str, Any], *, is_cached: bool) -> dict[str, Any]:
     """Return the options of a template engine, made strict."""
-    loaders: list[object] = STRICT_LOADERS
+    apps = "django.template.loaders.app_directories.Loader"
+    loaders: list[object] = ["console.strict_templates.StrictLoader", apps]
     if is_cached:
-        loaders = [("django.template.loaders.cached.Loader", STRICT_LOADERS)]
+        loaders = [
+            "console.strict_templates.StrictCachedLoader",
+            ("django.template.loaders.cached.Loader", [apps]),
+        ]
     return options | {"loaders": loaders, "string_if_invalid": StrictEmpty()}
 
 
 def strict_engine() -> DjangoTemplates:
     """Return an engine like the console's that is strict."""
-    configured = settings.TEMPLATES[0]
+    configured: dict[str, Any] = settings.TEMPLATES[0]
     return DjangoTemplates(
         {
             "NAME": "strict",

@@ -4,7 +4,11 @@ from django.urls import path, register_converter
 
 from console.converters import FiscalDayConverter, SiteCodeConverter
 from console.views import (
+    approvals,
+    audit,
     auth,
+    correct,
+    correct_many,
     day,
     entry,
     fragments,
@@ -14,7 +18,10 @@ from console.views import (
     metrics,
     network,
     operate,
+    people,
     quarantine,
+    reports,
+    setup,
     site,
 )
 
@@ -26,7 +33,16 @@ handler404 = "console.views.errors.page_not_found"
 
 urlpatterns = [
     path("", network.network, name="network"),
-    path("sites/", network.site_options, name="site_options"),
+    path("sites/", setup.sites, name="sites"),
+    # Beside /sites/, where each name is a site's code.
+    path("site-options/", network.site_options, name="site_options"),
+    path("new-site/", setup.site_new, name="site_new"),
+    path("sites/<site_code:code>/setup/", setup.site_setup, name="site_setup"),
+    path("sites/<site_code:code>/setup/<slug:part>/", setup.site_equipment, name="site_equipment"),
+    path("people/", people.people, name="people"),
+    path("people/new/", people.person_new, name="person_new"),
+    path("people/<int:person_id>/", people.person, name="person"),
+    path("people/<int:person_id>/password/", people.person_password, name="person_password"),
     path("sites/<site_code:code>/", site.site, name="site"),
     path("sites/<site_code:code>/days/", day.days, name="days"),
     path("sites/<site_code:code>/days/<fiscal_day:fiscal_day>/", day.day, name="day"),
@@ -35,6 +51,32 @@ urlpatterns = [
         entry.entry,
         name="entry",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/correct/",
+        correct.correct,
+        name="correct",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/void/",
+        correct.void,
+        name="void",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/add/",
+        correct.add,
+        name="add",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/<int:sequence>/decide/<int:revision>/",
+        approvals.decide,
+        name="decide",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/correct/",
+        correct_many.correct_many,
+        name="correct_many",
+    ),
+    path("approvals/", approvals.approvals, name="approvals"),
     path(
         "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/resend/",
         operate.request_resend,
@@ -45,8 +87,27 @@ urlpatterns = [
         operate.acknowledge_alarm,
         name="acknowledge_alarm",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/report/",
+        reports.report_day,
+        name="report_day",
+    ),
     path("ledger/", ledger.ledger, name="ledger"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/period/", reports.report_period, name="report_period"),
+    path("reports/stock/", reports.report_stock, name="report_stock"),
+    path("reports/export/", reports.report_export, name="report_export"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
+    path("quarantine/decide/", quarantine.decide_all, name="quarantine_decide"),
+    path("quarantine/<int:message_id>/", quarantine.message, name="quarantine_message"),
+    path("quarantine/<int:message_id>/raw/", quarantine.message_raw, name="quarantine_message_raw"),
+    path(
+        "quarantine/<int:message_id>/decide/", quarantine.decide, name="quarantine_message_decide"
+    ),
+    path("quarantine/<int:message_id>/mend/", quarantine.mend, name="quarantine_mend"),
+    path("quarantine/<int:message_id>/register/", quarantine.register, name="quarantine_register"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/<str:kind>/", audit.audit_export, name="audit_export"),
     # Pieces of pages, by poll and (where the server is ASGI, before it comes here) by stream.
     path("fragments/<str:name>/", fragments.network_fragment, name="network_fragment"),
     path(

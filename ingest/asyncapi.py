@@ -65,6 +65,12 @@ LANES = (
         contract.Resend,
         from_console=True,
     ),
+    Lane(
+        topics.SEALS,
+        "The newest seal of the site's ledger, for the site to keep.",
+        contract.Seal,
+        from_console=True,
+    ),
 )
 
 

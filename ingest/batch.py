@@ -149,6 +149,8 @@ class Batch:
     #: (time.perf_counter() of receipt, how many messages)
     receipts: list[tuple[float, int]] = field(default_factory=list)
     occurred_at: list[float] = field(default_factory=list)
+    #: The quarantined message that it replays, None where it is fresh.
+    replay_of: int | None = None
 
     def __bool__(self) -> bool:
         return self.messages > 0

@@ -188,6 +188,21 @@ class Resend(Struct, kw_only=True, tag_field="command", tag="resend"):
     ranges: Annotated[list[tuple[Sequence, Sequence]], Meta(max_length=ARRAY_ITEMS_MAX)]
 
 
+class Seal(Struct, kw_only=True):
+    """Console to site, retained: the newest seal of its ledger, to be kept. Topic `seals`.
+
+    `seal` and `previous_seal` are 64 hexadecimal digits; `perpetual_total` is the turnover of all
+    sealed days, in the site's currency.
+    """
+
+    fiscal_day: datetime.date
+    z_number: Annotated[int, Meta(ge=1)]
+    seal: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    previous_seal: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    perpetual_total: Decimal
+    sealed_at: Time
+
+
 def topic(site_code: str, *lane: str | int) -> str:
     """Return the topic of a site's lane, e.g. `topic("S1", "pumps", 3)`."""
     return "/".join([ROOT, site_code, *map(str, lane)])

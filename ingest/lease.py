@@ -5,7 +5,7 @@ the name is held as an advisory lock of PostgreSQL for as long as a connection l
 is killed loses it at once, and the one that stood by goes on with its session. A worker whose
 machine or line dies says no goodbye, so the lock also ends when its connection was silent for some
 time: else it would keep itself out when it comes back. By then the worker has given up. The same
-connection hears that sites changed and that commands wait.
+connection hears that sites changed, that commands wait and that messages were released.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 SITE_CHANGES_CHANNEL = "site_changes"
 COMMANDS_CHANNEL = "commands"
+RELEASES_CHANNEL = "releases"
 #: Names the kind of lock, so that other advisory locks of the application do not collide.
 _LOCK_CLASS = 0x46_43_49_4E
 _STANDING_BY = load("standing_by")
@@ -63,14 +64,20 @@ class Lease:
         *,
         on_sites_changed: Callable[[], Awaitable[None]],
         on_commands: Callable[[], None],
+        on_releases: Callable[[], None],
     ) -> None:
-        """Call back whenever sites changed or commands wait; LeaseLost with the connection."""
+        """Call back whenever sites changed, commands wait or messages were released.
+
+        LeaseLost with the connection.
+        """
         try:
             while True:
                 heed_cancellation()
                 async for rung in self._connection.notifies(timeout=ALIVE_EVERY_S, stop_after=1):
                     if rung.channel == COMMANDS_CHANNEL:
                         on_commands()
+                    elif rung.channel == RELEASES_CHANNEL:
+                        on_releases()
                     else:
                         await on_sites_changed()
                 await self._connection.execute("SELECT 1")
@@ -105,7 +112,7 @@ async def held_lease(
                 await connection.execute(_STANDING_BY, {"worker": name})
                 reported_at = time.monotonic()
             await asyncio.sleep(TRY_EVERY_S)
-        for channel in (SITE_CHANGES_CHANNEL, COMMANDS_CHANNEL):
+        for channel in (SITE_CHANGES_CHANNEL, COMMANDS_CHANNEL, RELEASES_CHANNEL):
             await connection.execute(f"LISTEN {channel}")
         yield Lease(connection)
 

@@ -133,7 +133,7 @@ async def write_round(
     A state that PostgreSQL itself refuses costs only itself: the next one takes its place.
     """
     try:
-        await _write(connection, live, received_at, announcement)
+        await write_whole_round(connection, live, received_at, announcement)
     except DATA_ERRORS:
         return await _write_one_by_one(connection, live, received_at, announcement)
     return len(live)
@@ -148,7 +148,7 @@ async def _write_one_by_one(
     written = 0
     for part in live.split():
         try:
-            await _write(connection, part, received_at, announcement)
+            await write_whole_round(connection, part, received_at, announcement)
         except DATA_ERRORS as error:
             logger.warning("PostgreSQL refuses a live state (%s): %s", part, error)
         else:
@@ -156,12 +156,13 @@ async def _write_one_by_one(
     return written
 
 
-async def _write(
+async def write_whole_round(
     connection: AsyncConnection[Any],
     live: LiveRound,
     received_at: datetime.datetime,
     announcement: str,
 ) -> None:
+    """Write a round and announce it. psycopg errors pass through, with nothing written."""
     await connection.execute(
         _LIVE_ROUND,
         {

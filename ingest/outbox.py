@@ -19,7 +19,8 @@ import aiomqtt
 from ingest import contract
 from ingest.database import PASSING_ERRORS
 from ingest.sql import load
-from ingest.topics import COMMANDS
+from ingest.topics import COMMANDS, SEALS
+from ledger.models.command import Command
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _CLAIM = load("claim_command")
 _SENT = load("command_sent")
+_NEWEST_SEAL = load("newest_seal")
 
 #: A notification that was missed costs this long.
 LOOK_EVERY_S = 5.0
@@ -80,13 +82,24 @@ class Outbox:
             row = await cursor.fetchone()
             if row is None:
                 return False
-            command_id, site_code, fiscal_day, ranges = row
-            message = contract.Resend(fiscal_day=fiscal_day, ranges=ranges)
+            command_id, kind, site_code, fiscal_day, ranges, site_id = row
+            message: contract.Resend | contract.Seal
+            if kind == Command.Kind.SEAL:
+                lane, message = SEALS, await self._newest_seal(connection, site_id)
+            else:
+                lane, message = COMMANDS, contract.Resend(fiscal_day=fiscal_day, ranges=ranges)
             await link.publish(
-                contract.topic(site_code, COMMANDS),
+                contract.topic(site_code, lane),
                 contract.encode(message),
+                retain=lane == SEALS,
                 timeout_s=ACKNOWLEDGEMENT_S,
             )
             await connection.execute(_SENT, {"id": command_id, "worker": self._worker_name})
         logger.info("outbox: command %s is sent to %s", command_id, site_code)
         return True
+
+    async def _newest_seal(self, connection: AsyncConnection[Any], site_id: int) -> contract.Seal:
+        cursor = await connection.execute(_NEWEST_SEAL, {"site_id": site_id})
+        row = await cursor.fetchone()
+        assert row is not None, "a seal is asked for in the transaction that sets it"
+        return contract.Seal(**dict(zip(contract.Seal.__struct_fields__, row, strict=True)))

@@ -41,10 +41,15 @@ class SiteRegistry:
         self.by_code = {code: _config(row) for code, row in _by_code(await cursor.fetchall())}
         self._unknown_until.clear()
 
-    async def look_up(self, connection: AsyncConnection[Any], codes: Collection[str]) -> None:
-        """Ask for codes that are not in memory: nobody is unknown who was just registered."""
+    async def look_up(
+        self, connection: AsyncConnection[Any], codes: Collection[str], *, at_once: bool = False
+    ) -> None:
+        """Ask for codes that are not in memory: nobody is unknown who was just registered.
+
+        `at_once` asks also for those that were unknown a moment ago.
+        """
         now = time.monotonic()
-        asked = [code for code in codes if self._unknown_until.get(code, 0.0) < now]
+        asked = [code for code in codes if at_once or self._unknown_until.get(code, 0.0) < now]
         if not asked:
             return
         cursor = await connection.execute(_SITES, {"codes": asked})

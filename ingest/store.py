@@ -1,7 +1,8 @@
 """One batch, one transaction: entries, events, quarantine, and all that is added up from them.
 
 After `store` returns, every message of the batch has its outcome in the database and may be
-acknowledged. If it raises, nothing of the batch is there and it can be stored again.
+acknowledged; where the caller has a transaction open, once that is committed. If it raises, nothing
+of the batch is there and it can be stored again.
 """
 
 from __future__ import annotations
@@ -366,7 +367,7 @@ class _Transaction:
                 _QUARANTINE,
                 [
                     {name: getattr(one, name) for name in one.__dataclass_fields__}
-                    | {"received_at": self.received_at}
+                    | {"received_at": self.received_at, "replay_of": self.batch.replay_of}
                     for one in rejected
                 ],
             )

@@ -3,6 +3,7 @@
     broker ─▶ Link ─▶ receive ─▶ [batch being filled] ─▶ commit ─▶ acknowledge
                         └─▶ live states ─▶ tick (a few times a second) ─▶ acknowledge
     broker ◀─ Link ◀─ outbox ◀─ commands that the console wrote for sites
+    quarantine ─▶ releases ─▶ decode ─▶ commit: what people released goes the same way
 
 While one batch is being committed the next one fills, so batches grow by themselves as the load
 does. All is bounded: a full batch stops the receiving, a full inbox stops the reading of the
@@ -34,6 +35,7 @@ from ingest.live import LiveStates, write_round
 from ingest.metrics import Tally
 from ingest.outbox import Outbox
 from ingest.pulse import Meter, Reporter, prune_pulses, write_pulse
+from ingest.releases import Releases
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
 from ingest.topics import ALL_SITES, Share
@@ -176,7 +178,9 @@ class Worker:
                 async with asyncio.TaskGroup() as tasks:
                     watch = tasks.create_task(
                         lease.watch(
-                            on_sites_changed=session.reload_sites, on_commands=session.outbox.ring
+                            on_sites_changed=session.reload_sites,
+                            on_commands=session.outbox.ring,
+                            on_releases=session.releases.ring,
                         )
                     )
                     await session.work()
@@ -214,6 +218,9 @@ class _Session:
         self.intake = Intake(self.sites, self.live, options.share)
         self.meter = Meter()
         self.outbox = Outbox(pool, worker_name=options.name)
+        self.releases = Releases(
+            pool, self.sites, worker_name=options.name, on_replayed=self._count_replayed
+        )
         self.changed_sites: set[int] = set()
         self.known_months: set[tuple[int, int]] = set()
         self.link: mqtt.Link | None = None
@@ -251,6 +258,7 @@ class _Session:
                 tasks.create_task(self._tick()),
                 tasks.create_task(self._pulse()),
                 tasks.create_task(self._housekeeping()),
+                tasks.create_task(self.releases.run()),
             ]
             await self._receive_from_broker()
             for helper in helpers:
@@ -368,9 +376,19 @@ class _Session:
                 self.meter.commit_retries += 1
                 await backoff.wait()
         if outcome is not None:
-            self.meter.committed(batch, outcome)
-            self.changed_sites |= {site_id for site_id, _ in batch.days}
-            self.changed_sites |= {event.site_id for event in batch.events}
+            self._count(batch, outcome)
+
+    def _count(self, batch: Batch, outcome: Outcome) -> None:
+        self.meter.committed(batch, outcome)
+        self.changed_sites |= {site_id for site_id, _ in batch.days}
+        self.changed_sites |= {event.site_id for event in batch.events}
+
+    def _count_replayed(self, batch: Batch, outcome: Outcome) -> None:
+        """Count what was released from quarantine, but not how long ago it was received."""
+        self.intake.received += batch.messages
+        batch.receipts.clear()
+        batch.occurred_at.clear()
+        self._count(batch, outcome)
 
     async def _store(self, batch: Batch) -> Outcome | None:
         """Store a batch; None when it held nothing but live states."""

@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -216,13 +217,7 @@ class _Chain:
             return _fault(self._site, day.fiscal_day, "the sealed document is gone")
         if canonical.seal_of(seal.document) != stored:
             return _fault(self._site, day.fiscal_day, "the seal is not that of its document")
-        sealed, now = seal.document.splitlines(), document.splitlines()
-        first = next(
-            (at for at, (a, b) in enumerate(zip(sealed, now, strict=False)) if a != b),
-            min(len(sealed), len(now)),
-        )
-        was = sealed[first] if first < len(sealed) else "nothing"
-        there = now[first] if first < len(now) else "nothing"
+        was, there = _first_difference(seal.document.splitlines(), document.splitlines())
         if '"entries"' in was[:12] or '"entries"' in there[:12]:
             marks = DaySeal.objects.values_list("entry_marks", flat=True).get(pk=seal.pk)
             with connection.cursor() as cursor:
@@ -235,6 +230,15 @@ class _Chain:
                     self._site, day.fiscal_day, f"entry {changed} is not as it was sealed"
                 )
         return _fault(self._site, day.fiscal_day, f"sealed was {was}, there is {there}")
+
+
+def _first_difference(sealed: list[str], now: list[str]) -> tuple[str, str]:
+    """Return the first line that differs, as sealed and as it is now.
+
+    The line that chains the days comes last: it differs because of what the others say.
+    """
+    pairs = list(zip_longest(sealed, now, fillvalue="nothing"))
+    return next(pair for pair in [*pairs[1:], pairs[0]] if pair[0] != pair[1])
 
 
 def _verify_sums(site: Site, first: datetime.date, last: datetime.date) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,9 +11,15 @@ from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Kind, Quarantine
 from ledger.selectors.attention import Topic
+from ledger.selectors.audit import ACTION_NAMES, AuditFilter
 from ledger.selectors.days import EntryFilter
+from ledger.selectors.quarantine import Age, QuarantineFilter
 from ledger.selectors.sites import SiteState
+from ledger.topics import Lane
 
+SEQUENCE_MAX = 2_147_483_647
+#: Asks for quarantined messages whatever became of them.
+ANY_OUTCOME = "any"
 FUELLING_POINT_MAX = 32_767
 #: Asks for the sites that need attention for whatever reason.
 ANY_TOPIC = "any"
@@ -106,10 +113,68 @@ class EntryFilterForm(FilterForm):
 
 
 class QuarantineFilterForm(FilterForm):
-    """Which quarantined messages to list."""
+    """Which quarantined messages to list: those that wait, unless said otherwise."""
 
+    text = forms.CharField(label=_("Find"), required=False, max_length=80)
     reason = forms.ChoiceField(
         label=_("Reason"),
         required=False,
         choices=[("", _("Any reason")), *Quarantine.Reason.choices],
     )
+    site = forms.CharField(label=_("Site's code"), required=False, max_length=32)
+    lane = forms.ChoiceField(
+        label=_("Topic"), required=False, choices=[("", _("Any topic")), *Lane.choices]
+    )
+    age = forms.ChoiceField(
+        label=_("Last received"), required=False, choices=[("", _("At any time")), *Age.choices]
+    )
+    outcome = forms.ChoiceField(
+        label=_("Outcome"),
+        required=False,
+        choices=[*Quarantine.Outcome.choices, (ANY_OUTCOME, _("Any outcome"))],
+    )
+
+    def only(self, *, last_id: int | None = None) -> QuarantineFilter:
+        """What the form asks for."""
+        values = {name: value for name, value in self.values.items() if value}
+        if values.get("outcome") == ANY_OUTCOME:
+            values["outcome"] = ""
+        return QuarantineFilter(last_id=last_id, **values)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it asks for less than all that wait."""
+        return any(value for name, value in self.values.items() if value != "waiting")
+
+
+class AuditFilterForm(PeriodForm):
+    """Which audit events to list."""
+
+    text = forms.CharField(label=_("Find"), required=False, max_length=80)
+    person = forms.CharField(label=_("Who"), required=False, max_length=150)
+    action = forms.ChoiceField(
+        label=_("What"), required=False, choices=[("", _("Anything")), *ACTION_NAMES.items()]
+    )
+    site = forms.CharField(label=_("Site's code"), required=False, max_length=32)
+    fiscal_day = forms.DateField(label=_("Fiscal day"), required=False)
+    sequence = forms.IntegerField(
+        label=_("Entry"), required=False, min_value=1, max_value=SEQUENCE_MAX
+    )
+
+    field_order = ("text", "person", "action", "site", "fiscal_day", "sequence", "first", "last")
+
+    @property
+    def only(self) -> AuditFilter:
+        """What the form asks for."""
+        return AuditFilter(**{name: value for name, value in self.values.items() if value})
+
+
+class ProposalFilterForm(FilterForm):
+    """Whose proposals to list: `sites` are the labels of those that have some, by code."""
+
+    code = forms.ChoiceField(label=_("Site"), required=False)
+
+    def __init__(self, *args: Any, sites: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("All sites")), *sites.items()]
+        self.fields["code"] = forms.ChoiceField(label=_("Site"), required=False, choices=choices)

@@ -29,7 +29,7 @@ PATTERNS = (
     ("widgets", "django/forms/**/*.html"),
 )
 #: What a template's own element must stand in: a row in a table, an item in a list, and so on.
-WRAPS = ("none", "row", "cell", "item", "text", "form")
+WRAPS = ("none", "row", "cell", "item", "text", "form", "options")
 #: Where the samples lie from which the forms and widgets are shown.
 FORM_FOLDER = "forms"
 
@@ -84,7 +84,8 @@ class Exhibit:
 
 def templates_folder() -> Path:
     """Return the folder of all templates."""
-    return Path(settings.TEMPLATES[0]["DIRS"][0])
+    configured: dict[str, Any] = settings.TEMPLATES[0]
+    return Path(configured["DIRS"][0])
 
 
 def catalogue() -> list[Exhibit]:

@@ -20,7 +20,15 @@ import ledger.selectors
 import ledger.services
 
 _PACKAGES = (ledger.models, ledger.selectors, ledger.services, console.forms, console.views)
-_MODULES = ("console.charts", "console.models", "console.pieces", "console.gallery.samples")
+_MODULES = (
+    "console.charts",
+    "console.models",
+    "console.pieces",
+    "console.templatetags.forms",
+    "console.payload",
+    "console.context",
+    "console.gallery.samples",
+)
 
 
 def known_type(name: str) -> type | None:

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.template.backends.django import DjangoTemplates
 from django.test import RequestFactory
 from django.utils import timezone, translation
-from django.utils.safestring import SafeString
 
 from console.forms.renderer import ConsoleRenderer
 from console.gallery.catalogue import Exhibit, State, shared_values
@@ -41,7 +40,7 @@ def _engine() -> DjangoTemplates:
 
 def state_html(
     exhibit: Exhibit, state: State, *, language: str, now: datetime.datetime | None = None
-) -> SafeString:
+) -> str:
     """Render a state in a language as of a moment.
 
     FixtureError if the fixture does not fit, UndefinedVariableError if the template uses what

@@ -28,7 +28,7 @@ from django.forms.renderers import BaseRenderer
 from django.forms.utils import ErrorList
 from django.http import QueryDict
 from django.utils import translation
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from console.gallery.known_types import known_type
 from console.template_contract import ContextName
@@ -41,6 +41,8 @@ _BY = re.compile(r"(.*?)\bby (.*)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SEQUENCES = {list, tuple, set, frozenset, abc.Sequence, abc.Iterable, abc.Collection}
 _MAPPINGS = {dict, abc.Mapping, abc.MutableMapping}
+#: What a name stands for when its note names no type.
+_USUAL = {"site": "Site", "widget": "Widget", "user": "User"}
 #: A fixture repeats a table at most so often.
 REPEAT_MAX = 1_000
 
@@ -104,22 +106,22 @@ class Values:
 
     def of_contract(self, value: Any, name: ContextName) -> Any:
         """Make the value of a name of the context, of the type that its note speaks of."""
-        return self._within(name.name, self._of_contract, self.expanded(value), name)
+        return self._within(name.name, self._of_contract, value, name)
 
     def _of_contract(self, value: Any, name: ContextName) -> Any:
+        value = self.expanded(value)
         if value is None:
             return None
         # What a view adds to a row: "message (Quarantine with raw_head)".
         self._extra = frozenset(re.findall(r"\w+", name.note.partition("with ")[2]))
         if "HTML" in name.note:
-            return mark_safe(str(value))  # noqa: S308 - it is a file of the project
+            return SafeString(value)
         if isinstance(value, dict) and (by := _BY.fullmatch(name.note)):
             held, keys = _noted_type(by[1]), _noted_type(by[2])
             return {
                 self.typed(_key(key), keys): self._each(part, held) for key, part in value.items()
             }
-        hint = known_type("Site") if name.name == "site" and not name.note else None
-        hint = hint or _noted_type(name.note)
+        hint = _noted_type(name.note) or known_type(_USUAL.get(name.name, ""))
         return self._each(value, hint)
 
     def _each(self, value: Any, hint: Any) -> Any:
@@ -182,6 +184,8 @@ class Values:
     def _of_class(self, value: Any, hint: type) -> Any:
         if (make := _SPECIAL.get(hint)) is not None:
             return make(self, value)
+        if issubclass(hint, forms.BoundField):
+            return self._bound_field(value)
         if value == "":
             # What a template's filter gives for nothing.
             return value
@@ -195,6 +199,8 @@ class Values:
             return self._model(value, hint)
         if issubclass(hint, forms.BaseForm):
             return self._form(value, hint)
+        if issubclass(hint, forms.BaseFormSet):
+            return self._rows(value, hint)
         if dataclasses.is_dataclass(hint) or hasattr(hint, "_fields"):
             return self._record(value, hint)
         return self._plain(value)
@@ -307,7 +313,7 @@ class Values:
         if isinstance(field, models.JSONField):
             return self._plain(value)
         try:
-            return field.to_python(value)  # type: ignore[union-attr]
+            return field.to_python(value)
         except ValidationError as error:
             raise FixtureError(" ".join(error.messages)) from error
 
@@ -328,6 +334,22 @@ class Values:
         for name, text in value.get("errors", {}).items():
             form.add_error(None if name == "form" else name, text)
         return typing.cast("forms.BaseForm", form)
+
+    def _rows(self, value: dict[str, Any], hint: type[forms.BaseFormSet]) -> Any:
+        """Make rows of forms; with `row` the form of one of them, counted from 0."""
+        value = dict(value)
+        row = value.pop("row", None)
+        known = {"data", "initial", "arguments", "prefix"}
+        for name in value.keys() - known:
+            raise FixtureError(_unknown(hint, name, sorted(known)))
+        made: Any = hint(
+            data=_query(value["data"]) if "data" in value else None,
+            initial=self._plain(value.get("initial", [])),
+            prefix=value.get("prefix", "rows"),
+            form_kwargs={"renderer": self.renderer} | self._plain(value.get("arguments", {})),
+        )
+        made.renderer = self.renderer
+        return made if row is None else made.forms[row]
 
     # --- Single values ------------------------------------------------------------------------
 
@@ -376,13 +398,17 @@ class Values:
         return self._form(value, hint)[field]
 
     def _widget(self, value: Any) -> dict[str, Any]:
-        """Make what a widget's template gets: {class = "DateInput", name = "first", value = …}."""
+        """Make what a widget's template gets: {kind = "DateInput", name = "first", value = …}."""
         choices = {"choices": value["choices"]} if "choices" in value else {}
-        widget = getattr(forms, value["class"])(**choices)
+        widget = getattr(forms, value["kind"])(**choices)
         context = widget.get_context(
             value.get("name", "name"), self._plain(value.get("value")), value.get("attrs", {})
         )
-        return typing.cast("dict[str, Any]", context["widget"])
+        made = context["widget"]
+        if "option" in value:
+            # One of its options, counted from 0.
+            return typing.cast("dict[str, Any]", made["optgroups"][value["option"]][1][0])
+        return typing.cast("dict[str, Any]", made)
 
     def _errors(self, value: Any) -> ErrorList:
         return ErrorList(value, renderer=self.renderer, field_id="id_field")
@@ -408,7 +434,7 @@ _SPECIAL: dict[type, Any] = {
     forms.Widget: Values._widget,  # noqa: SLF001
     ErrorList: Values._errors,  # noqa: SLF001
     QueryDict: lambda _values, value: QueryDict(value),
-    SafeString: lambda _values, value: mark_safe(str(value)),  # noqa: S308
+    SafeString: lambda _values, value: SafeString(value),
     bool: lambda _values, value: bool(value),
     int: lambda _values, value: int(value),
     float: lambda _values, value: float(value),

@@ -26,8 +26,8 @@ PLACE_PARAMETERS = ("before", "after", "page")
 
 
 @register.simple_tag
-def page_query(data: QueryDict, **place: int) -> str:
-    """`{% page_query form.data before=41 %}`: the filter as it is, at another place of the list."""
+def page_query(data: QueryDict, **place: int | str) -> str:
+    """`{% page_query form.data before=41 %}`: the filter as it is, but for these."""
     query = data.copy()
     for name in PLACE_PARAMETERS:
         query.pop(name, None)

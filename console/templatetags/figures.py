@@ -118,9 +118,9 @@ def ranges(parts: Sequence[MissingRange]) -> str:
 
 
 @register.filter
-def payload(raw: bytes | memoryview | None) -> str:
-    """`{{ message.raw_head|payload }}`: bytes as text, never an error."""
-    return formatting.payload_text(raw)
+def stated(value: Any) -> str:
+    """`{{ line.newcomer|stated }}`: a value of any kind as it was stated; a dash if absent."""
+    return formatting.stated(value)
 
 
 @register.filter
@@ -212,7 +212,6 @@ def plot(minutes: Sequence[PulseSpan], columns: str, title: str, name: str) -> d
         ),
         "ticks": [{"y": tick.y, "label": _short(tick.value, kind)} for tick in drawn.ticks],
         "highest": _measured(max(known, default=None), kind),
-        "minutes": minutes,
         "last": len(minutes) - 1,
         **size,
     }
@@ -267,6 +266,28 @@ def by_hour(day: DayByHour, measure: str, currency: str) -> dict[str, Any]:
             )
         ],
     }
+
+
+@register.inclusion_tag("components/columns.html")
+def columns(
+    values: Sequence[Decimal], label: str, from_label: str = "", to_label: str = ""
+) -> dict[str, Any]:
+    """`{% columns amounts label "1 Nov" "30 Nov" %}`: a column for each figure of a period."""
+    size = {"width": PLOT_WIDTH, "height": PLOT_HEIGHT}
+    return {
+        "outline": charts.outline(charts.bars(values, **size, gap=2)),
+        "base": f"M0 {PLOT_HEIGHT}h{PLOT_WIDTH}v1h-{PLOT_WIDTH}z",
+        "label": label,
+        "from_label": from_label,
+        "to_label": to_label,
+        **size,
+    }
+
+
+@register.filter
+def amounts(lines: Sequence[Any]) -> list[Decimal]:
+    """`{{ totals.times|amounts }}`: the turnover's amount of each line."""
+    return [line.turnover.amount for line in lines]
 
 
 def _known(value: T | Missing) -> T | None:

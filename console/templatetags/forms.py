@@ -10,6 +10,7 @@ from django import forms, template
 from django.utils.translation import gettext as _
 
 from console.forms.answers import AnyForm
+from console.forms.base import BoundGroup, ConsoleFormMixin
 from console.forms.fields import ConsoleField
 
 register = template.Library()
@@ -25,9 +26,17 @@ class ErrorLine:
 
 
 @register.inclusion_tag("forms/error_summary.html")
-def error_summary(*found: AnyForm) -> dict[str, Any]:
+def error_summary(*found: AnyForm | str) -> dict[str, Any]:
     """`{% error_summary form products %}`: all that is wrong, in the order of the page."""
-    return {"lines": [line for form in found for line in _lines(form)]}
+    # A variable that is not there comes as an empty string.
+    there = [form for form in found if not isinstance(form, str)]
+    return {"lines": [line for form in there for line in _lines(form)]}
+
+
+@register.simple_tag
+def field_groups(form: forms.BaseForm) -> list[BoundGroup]:
+    """`{% field_groups form as groups %}`: its groups; none of a form that is not the console's."""
+    return form.field_groups if isinstance(form, ConsoleFormMixin) else []
 
 
 def _lines(form: AnyForm) -> Iterator[ErrorLine]:

@@ -30,6 +30,7 @@ from ledger.selectors.days import (
 )
 from ledger.selectors.pace import day_by_hour
 from ledger.selectors.resends import day_resend
+from ledger.selectors.revisions import entry_rows
 
 SEQUENCE_MAX = 2_147_483_647
 
@@ -62,17 +63,19 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
     site = site_for(request.user, code)
     found = fiscal_day_for(site, fiscal_day)
     form = EntryFilterForm(request.GET, products=day_products(found))
+    entry_page = day_entries(
+        found,
+        only=form.entry_filter,
+        before=_sequence(request, "before"),
+        after=_sequence(request, "after"),
+    )
     context = {
         "site": site,
         "day": found,
         "families": product_families(site),
         "form": form,
-        "entry_page": day_entries(
-            found,
-            only=form.entry_filter,
-            before=_sequence(request, "before"),
-            after=_sequence(request, "after"),
-        ),
+        "entry_page": entry_page,
+        "rows": entry_rows(found, entry_page.entries),
         "is_filtered": any(form.values.values()),
     }
     if wants_fragment(request):

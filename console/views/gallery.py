@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from typing import Any, NamedTuple
 
-from csp.decorators import csp_update
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET
 
 from console.access import may_see_gallery
-from console.gallery.catalogue import Exhibit, catalogue, exhibit, templates_folder
+from console.gallery.catalogue import Exhibit, State, catalogue, exhibit, templates_folder
 from console.gallery.render import state_html
 from console.gallery.values import FixtureError
 from console.strict_templates import UndefinedVariableError
@@ -75,24 +76,30 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 @never_cache
 @xframe_options_sameorigin
-@csp_update({"frame-ancestors": ["'self'"]})  # type: ignore[untyped-decorator]
+@csp_replace({"frame-ancestors": ["'self'"]})  # type: ignore[arg-type]
 def frame(request: HttpRequest, name: str, state: str) -> HttpResponse:
     """Show one state by itself, or in clear words why it cannot be shown."""
     _let_in(request)
     found = exhibit(name)
-    shown = found and found.state(state)
+    shown = found.state(state) if found else None
     if found is None or shown is None:
         raise Http404(_("There is no such template in the gallery."))
-    look = _look(request)
-    context: dict[str, Any] = {"exhibit": found, "state": shown, "look": look}
+    # An error answers 200: the frame that shows it is what was asked for.
+    return render(request, "gallery/frame.html", state_page(found, shown, _look(request)))
+
+
+def state_page(
+    found: Exhibit, state: State, look: Look, *, now: datetime.datetime | None = None
+) -> dict[str, Any]:
+    """Return the context of a state's frame: what it renders to, or why it does not."""
+    context: dict[str, Any] = {"exhibit": found, "state": state, "look": look}
     try:
-        context["html"] = state_html(found, shown, language=look.language)
+        context["html"] = state_html(found, state, language=look.language, now=now)
     except (UndefinedVariableError, FixtureError) as error:
         context["problem"] = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a template raises is what its author wants to read
         context["problem"] = f"{type(error).__name__}: {error}"
-    # An error answers 200: the frame that shows it is what was asked for.
-    return render(request, "gallery/frame.html", context)
+    return context
 
 
 @require_GET

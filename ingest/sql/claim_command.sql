@@ -1,10 +1,10 @@
 -- The oldest command that waits and that no other worker is sending at this moment. The row's lock
 -- is the claim: it lasts as long as the transaction, so a worker that dies lets go of it at once,
 -- and nothing has to be tidied up.
-SELECT c.id, s.code, c.fiscal_day, c.ranges
+SELECT c.id, c.kind, s.code, c.fiscal_day, c.ranges, c.site_id
 FROM command c
 JOIN site s ON s.id = c.site_id
-WHERE c.sent_at IS NULL AND c.kind = 'resend'
+WHERE c.sent_at IS NULL AND c.kind IN ('resend', 'seal')
 ORDER BY c.id
 LIMIT 1
 FOR NO KEY UPDATE OF c SKIP LOCKED

@@ -23,7 +23,14 @@ from ledger.models.live import (
     SiteStatus,
     TankState,
 )
-from ledger.models.operations import Adoption, IngestWorker, Pulse, Quarantine
+from ledger.models.month import MonthHourTotal, MonthPaymentTotal, MonthSum, MonthTotal
+from ledger.models.operations import (
+    Adoption,
+    IngestWorker,
+    Pulse,
+    Quarantine,
+    QuarantineDecision,
+)
 from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
@@ -50,6 +57,10 @@ __all__ = [
     "HourTotal",
     "IngestWorker",
     "Kind",
+    "MonthHourTotal",
+    "MonthPaymentTotal",
+    "MonthSum",
+    "MonthTotal",
     "Nozzle",
     "NozzleState",
     "Payment",
@@ -59,6 +70,7 @@ __all__ = [
     "Pulse",
     "PumpState",
     "Quarantine",
+    "QuarantineDecision",
     "Site",
     "SiteStatus",
     "Tank",

@@ -254,6 +254,15 @@ class PaymentTotal(models.Model):
 
     class Meta:
         db_table = "payment_total"
+        # As that of day_total: a report of some weeks reads those and not all years.
+        indexes: ClassVar = [
+            BrinIndex(
+                fields=["fiscal_day"],
+                name="payment_total_recent",
+                pages_per_range=16,
+                autosummarize=True,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.fiscal_day}/{self.payment}/{self.kind}"
@@ -277,6 +286,15 @@ class HourTotal(models.Model):
 
     class Meta:
         db_table = "hour_total"
+        # As that of day_total: a report of some weeks reads those and not all years.
+        indexes: ClassVar = [
+            BrinIndex(
+                fields=["fiscal_day"],
+                name="hour_total_recent",
+                pages_per_range=16,
+                autosummarize=True,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.fiscal_day}/{self.hour}"

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -14,7 +16,14 @@ class Quarantine(models.Model):
 
     Invariants: nothing that arrives is dropped without a row here or in the ledger; the same
     bytes on the same topic for the same reason are one open row that counts how often they were
-    `seen`, so a redelivery after a crash adds no row.
+    `seen`, so a redelivery after a crash adds no row; what came is never changed (the database
+    refuses). What people decide about it is `QuarantineDecision`, written by
+    `ledger.services.quarantine`, which is the one that moves `outcome`.
+
+    A released message is taken up by an ingest worker, which stores it like a fresh one and says
+    in the same transaction what became of it: `replayed_at`, by which worker, and how many entries
+    or events of it were stored, were duplicates, or were quarantined again. Those are rows of
+    their own, `replay_of` this one.
     """
 
     class Reason(models.TextChoices):
@@ -29,6 +38,8 @@ class Quarantine(models.Model):
     class Outcome(models.TextChoices):
         WAITING = "waiting", _("Waiting")
         RELEASED = "released", _("Released")
+        ACCEPTED = "accepted", _("Accepted")
+        REFUSED = "refused", _("Refused")
         DISMISSED = "dismissed", _("Dismissed")
 
     id = models.BigAutoField(primary_key=True)
@@ -48,19 +59,92 @@ class Quarantine(models.Model):
     outcome = models.CharField(
         _("outcome"), max_length=12, choices=Outcome, db_default=Outcome.WAITING
     )
+    replay_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="replays", db_index=False
+    )
+    replayed_at = models.DateTimeField(_("replayed at"), null=True)
+    replayed_by = models.CharField(_("replayed by the worker"), max_length=64, null=True)
+    replay_stored = models.IntegerField(_("stored from the replay"), null=True)
+    replay_duplicates = models.IntegerField(_("duplicates in the replay"), null=True)
+    replay_quarantined = models.IntegerField(_("quarantined from the replay"), null=True)
 
     class Meta:
         db_table = "quarantine"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["digest"],
-                condition=models.Q(outcome="waiting"),
+                condition=Q(outcome="waiting"),
                 name="quarantine_waiting_once",
             )
+        ]
+        indexes: ClassVar = [
+            # What workers look for every few seconds; nearly always empty.
+            models.Index(
+                fields=["id"],
+                condition=Q(outcome="released", replayed_at=None),
+                name="quarantine_to_replay",
+            ),
+            models.Index(
+                fields=["replay_of"],
+                condition=Q(replay_of__isnull=False),
+                name="quarantine_replay_of",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.reason}"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all bytes were kept: of what is too large only the first are."""
+        return self.raw_size <= len(self.raw)
+
+    @property
+    def awaits_replay(self) -> bool:
+        """Whether it is released and no worker has taken it up yet."""
+        return self.outcome == self.Outcome.RELEASED and self.replayed_at is None
+
+
+class QuarantineDecision(models.Model):
+    """What a person decided about a quarantined message; `number` counts from 1 for each.
+
+    `payload` are the mended bytes that a worker is to take in place of those that came, None
+    where they are as they came. `revision` is the correction that an accepted one became.
+
+    Invariant: never changed or deleted (the database refuses).
+    """
+
+    class Action(models.TextChoices):
+        REPLAY = "replay", _("Replayed")
+        MEND = "mend", _("Mended and replayed")
+        ACCEPT = "accept", _("Accepted")
+        REFUSE = "refuse", _("Refused")
+        DISMISS = "dismiss", _("Dismissed")
+
+    pk = models.CompositePrimaryKey("quarantine_id", "number")
+    # No constraint: its rows are never deleted, and a decision is written under the row's lock.
+    quarantine = models.ForeignKey(
+        Quarantine,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="decisions",
+    )
+    number = models.SmallIntegerField(_("number"))
+    action = models.CharField(_("action"), max_length=8, choices=Action)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    decided_at = models.DateTimeField(_("decided at"))
+    note = models.CharField(_("note"), max_length=500, blank=True)
+    payload = models.BinaryField(_("mended bytes"), null=True)
+    revision = models.SmallIntegerField(_("revision of the entry"), null=True)
+
+    class Meta:
+        db_table = "quarantine_decision"
+
+    def __str__(self) -> str:
+        return f"{self.quarantine_id}/{self.number} {self.action}"
 
 
 class Adoption(models.Model):

@@ -7,7 +7,13 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models.fields import TaxRateField, TotalVolumeField, UnitPriceField, VolumeField
+from ledger.models.fields import (
+    MoneyField,
+    TaxRateField,
+    TotalVolumeField,
+    UnitPriceField,
+    VolumeField,
+)
 from ledger.specs import CUTOFF_DEFAULT
 from ledger.wet_stock import (
     WET_STOCK_DAILY_LITRES,
@@ -75,6 +81,10 @@ class Site(models.Model):
     cutoff = models.TimeField(
         _("cut-off: a fiscal day is to be closed by then on the following day"),
         default=CUTOFF_DEFAULT,
+    )
+    #: In the site's currency; None asks for nobody because of the amount alone.
+    correction_limit = MoneyField(
+        _("a correction beyond this amount takes a second person"), null=True, blank=True
     )
     # How far a tank's closing dip may be from its book stock: so many thousandths of what was
     # sold from it, and so many litres on top.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ledger.models import (
     Dip,
     Entry,
     FiscalDay,
+    HourTotal,
     Kind,
     Product,
     Site,
@@ -28,10 +30,12 @@ from ledger.models import (
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import Moved, moved_in_day
-from ledger.selectors.sites import DAYS_AHEAD_MAX
+from ledger.selectors.sites import DAYS_AHEAD_MAX, HOURS_A_DAY
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
 MISSING_RANGES_MAX = 50
+#: A page offers to enter this many missing entries by hand, the first ones.
+MISSING_NUMBERS_MAX = 10
 #: A list of entries shows this many at a time.
 ENTRIES_PER_PAGE = 50
 #: A list of fiscal days shows this many at a time.
@@ -87,13 +91,15 @@ class KindTotal:
 class DaySummary:
     """A fiscal day with its totals: what its entries add up to and what corrections move in it.
 
-    `moved` is that second part, which `products` and `kinds` hold already. `missing` lists at most
-    MISSING_RANGES_MAX ranges, while `day.missing_count` is exact.
+    `moved` is that second part, which `products` and `kinds` hold already. `hours` is the turnover
+    in litres for each hour of the site's clock; `missing` lists at most MISSING_RANGES_MAX ranges,
+    while `day.missing_count` is exact.
     """
 
     day: FiscalDay
     products: list[ProductDay] = field(default_factory=list)
     kinds: list[KindTotal] = field(default_factory=list)
+    hours: list[Decimal] = field(default_factory=list)
     missing: list[MissingRange] = field(default_factory=list)
     moved: Moved = field(default_factory=Moved)
 
@@ -133,13 +139,19 @@ class DaySummary:
         return self.day.closed_at is not None and self.day.missing_count == 0 and self.totals_agree
 
     @property
+    def missing_numbers(self) -> list[int]:
+        """The first missing numbers, at most MISSING_NUMBERS_MAX, each to be added by hand."""
+        numbers = (number for part in self.missing for number in range(part.first, part.last + 1))
+        return list(islice(numbers, MISSING_NUMBERS_MAX))
+
+    @property
     def is_missing_list_cut(self) -> bool:
         """Whether more is missing than `missing` lists."""
         return sum(part.last - part.first + 1 for part in self.missing) < self.day.missing_count
 
 
 def day_summary(day: FiscalDay) -> DaySummary:
-    """Return the day with its totals. Three queries, and one more when entries are missing."""
+    """Return the day with its totals. Four queries, and one more when entries are missing."""
     moved = moved_in_day(day)
     measures: dict[tuple[str, int], Measure] = dict(moved.measures)
     for total in DayTotal.objects.filter(**_of(day)).order_by("pk"):
@@ -167,6 +179,7 @@ def day_summary(day: FiscalDay) -> DaySummary:
         day=day,
         products=products,
         kinds=kinds,
+        hours=_hours(day, moved),
         missing=missing_ranges(day),
         moved=moved,
     )
@@ -337,6 +350,15 @@ def product_families(site: Site) -> dict[str, str]:
     return dict(Product.objects.filter(site=site).values_list("code", "family"))
 
 
+def families_of_sites(site_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """Return the families of sites' products by site and code. One query."""
+    found: dict[int, dict[str, str]] = {}
+    products = Product.objects.filter(site__in=site_ids)
+    for site_id, code, family in products.values_list("site_id", "code", "family"):
+        found.setdefault(site_id, {})[code] = family
+    return found
+
+
 def _of(day: FiscalDay) -> dict[str, Any]:
     return {"site": day.site_id, "fiscal_day": day.fiscal_day}
 
@@ -348,3 +370,10 @@ def _measure(row: DayTotal | DeclaredTotal | CorrectionPosting) -> Measure:
         amount=row.amount,
         tax=Decimal(0) if isinstance(row, DeclaredTotal) else row.tax,
     )
+
+
+def _hours(day: FiscalDay, moved: Moved) -> list[Decimal]:
+    hours = [moved.hours.get(hour, Measure()).volume for hour in range(HOURS_A_DAY)]
+    for row in HourTotal.objects.filter(**_of(day)):
+        hours[row.hour % HOURS_A_DAY] += row.volume
+    return hours

@@ -10,15 +10,11 @@ from typing import Any
 
 from django.db.models import (
     Avg,
-    BinaryField,
     Count,
-    F,
-    Func,
     Max,
     QuerySet,
     Sum,
     TextChoices,
-    Value,
 )
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
@@ -40,7 +36,6 @@ WORKERS_SHOWN_MAX = 50
 HOURS_CACHED_MAX = 4
 #: A count of waiting messages stops here; the page then says "more than".
 WAITING_COUNT_MAX = 10_000
-QUARANTINE_PER_PAGE = 25
 #: A page shows this much of a quarantined message; the row keeps all of it.
 RAW_SHOWN_BYTES_MAX = 4096
 
@@ -370,41 +365,3 @@ def waiting_by_site(
         since=min((at for _site_id, at in rows), default=None),
     )
     return total, since
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantinePage:
-    """A page of quarantined messages, newest first; `before` is the next page's or None."""
-
-    messages: list[Quarantine] = field(default_factory=list)
-    before: int | None = None
-
-
-def quarantine_page(
-    messages: QuerySet[Quarantine],
-    *,
-    reason: str = "",
-    before: int | None = None,
-    limit: int = QUARANTINE_PER_PAGE,
-) -> QuarantinePage:
-    """Return a page of messages, each with `raw_head`, its first RAW_SHOWN_BYTES_MAX bytes."""
-    if reason:
-        messages = messages.filter(reason=reason)
-    if before is not None:
-        messages = messages.filter(id__lt=before)
-    head = Func(
-        F("raw"),
-        Value(1),
-        Value(RAW_SHOWN_BYTES_MAX),
-        function="substring",
-        output_field=BinaryField(),
-    )
-    found: list[Any] = list(
-        messages.select_related("site")
-        .defer("raw", "digest")
-        .annotate(raw_head=head)
-        .order_by("-id")[: limit + 1]
-    )
-    return QuarantinePage(
-        messages=found[:limit], before=found[limit - 1].id if len(found) > limit else None
-    )

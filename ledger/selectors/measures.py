@@ -15,6 +15,11 @@ class Measure:
     amount: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
 
+    @property
+    def net(self) -> Decimal:
+        """The amount without the tax in it, so that net and tax add up to the amount."""
+        return self.amount - self.tax
+
     def __add__(self, other: Measure) -> Measure:
         return Measure(
             count=self.count + other.count,

@@ -1,7 +1,8 @@
 """How a site sells by the hour: today beside what is usual, and how long its stock lasts.
 
 What is usual is the average of the last fiscal days of the same weekday that the site has closed;
-a day that is still open, or that was only half heard, would pull it down.
+a day that is still open, or that was only half heard, would pull it down. Sales count as they
+were corrected, on the day and in the hour in which they happened.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ledger.models import DayTotal, FiscalDay, HourTotal, Site
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.forecourt import TankView
 from ledger.selectors.measures import Measure
+from ledger.selectors.postings import moved_sales
 from ledger.selectors.sites import HOURS_A_DAY
 
 #: What is usual on a weekday is the average of this many of them.
@@ -60,7 +62,7 @@ class UsualHours:
 
 
 def usual_hours(site: Site, *, before: datetime.date) -> UsualHours:
-    """Return what is usual at a site before a fiscal day. Three queries."""
+    """Return what is usual at a site before a fiscal day. Four queries."""
     first = before - datetime.timedelta(weeks=USUAL_WEEKS)
     days = list(
         FiscalDay.objects.filter(
@@ -90,6 +92,10 @@ def usual_hours(site: Site, *, before: datetime.date) -> UsualHours:
         .annotate(Sum("volume"))
         .order_by()
     )
+    for (day, hour, product), moved in moved_sales(site_id=site.pk, fiscal_days=days).items():
+        key = (day.isoweekday(), hour % HOURS_A_DAY)
+        sums[key] = sums.get(key, _NOTHING) + moved
+        volumes[product] = volumes.get(product, Decimal(0)) + moved.volume
     whole = sum(volumes.values(), Decimal(0))
     return UsualHours(
         day_counts=day_counts,
@@ -170,7 +176,7 @@ def day_by_hour(
     usual: UsualHours | None = None,
     now: datetime.datetime | None = None,
 ) -> DayByHour:
-    """Return the day by hour; 24 empty hours without one. One query beside those of the usual."""
+    """Return the day by hour; 24 empty hours without one. Two queries beside those of the usual."""
     if day is None:
         return DayByHour(hours=[HourPair(hour=hour) for hour in range(HOURS_A_DAY)])
     now = now or timezone.now()
@@ -180,6 +186,9 @@ def day_by_hour(
         row.hour % HOURS_A_DAY: Measure(count=row.count, volume=row.volume, amount=row.amount)
         for row in HourTotal.objects.filter(site=site, fiscal_day=day.fiscal_day)
     }
+    moves = moved_sales(site_id=site.pk, fiscal_days=[day.fiscal_day])
+    for (_day, hour, _product), moved in moves.items():
+        held[hour % HOURS_A_DAY] = held.get(hour % HOURS_A_DAY, _NOTHING) + moved
     first = cut_over_hour(site, day)
     passed = _passed_hours(site, day, now)
     hours = []
@@ -270,7 +279,7 @@ def stock_forecasts(
 ) -> dict[int, StockForecast]:
     """Return the forecast of each tank by number; none where its level or the pace is unknown.
 
-    One query beside those of the usual.
+    Two queries beside those of the usual.
     """
     if day is None:
         return {}
@@ -309,6 +318,9 @@ class _Pace:
             .order_by()
         )
         self._sold: dict[str, Decimal] = dict(sold)
+        moves = moved_sales(site_id=site.pk, fiscal_days=[day.fiscal_day])
+        for (_day, _hour, product), moved in moves.items():
+            self._sold[product] = self._sold.get(product, Decimal(0)) + moved.volume
         first = cut_over_hour(site, day)
         order = [(first + index) % HOURS_A_DAY for index in range(HOURS_A_DAY)]
         pairs = [HourPair(hour=hour, usual=usual.at(self._weekday, hour)) for hour in order]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ledger.models import DayTotal, FiscalDay, Kind
+from ledger.models import Correction, CorrectionPosting, DayTotal, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.measures import Measure
 from ledger.selectors.sites import DAYS_AHEAD_MAX
@@ -39,12 +39,17 @@ class ProductTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyTotal:
-    """All that was written in one currency. `entries` counts every kind."""
+    """All that counts in one currency, corrections included.
+
+    `entries` counts the entries that the ledger holds, of every kind. `moved` is the part of the
+    turnover that corrections put in (or, negative, took out).
+    """
 
     currency: str
     entries: int = 0
     sites: int = 0
     products: list[ProductTotal] = field(default_factory=list)
+    moved: Measure = field(default_factory=Measure)
 
     @property
     def turnover(self) -> Measure:
@@ -54,27 +59,20 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerTotals:
-    """What the ledger holds for some sites in a period."""
+    """What the ledger holds for some sites in a period.
+
+    The currencies' totals include what corrections move in these days; `corrections` counts the
+    ones posted to them. `entries` and `control_amount` are of the entries as they came, whatever
+    was corrected: the amounts of all added as bare numbers, whatever their kind and currency. No
+    money: a bookkeeper's control total, to be compared with that of a file.
+    """
 
     entries: int = 0
     sites: int = 0
     fiscal_days: int = 0
+    corrections: int = 0
+    control_amount: Decimal = Decimal(0)
     currencies: list[CurrencyTotal] = field(default_factory=list)
-
-    @property
-    def control_amount(self) -> Decimal:
-        """The amounts of all entries added as bare numbers, whatever their kind and currency.
-
-        No money: a bookkeeper's control total, to be compared with that of a file.
-        """
-        return sum(
-            (
-                row.turnover.amount + row.tests.amount + row.drive_offs.amount
-                for currency in self.currencies
-                for row in currency.products
-            ),
-            Decimal(0),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,20 +172,12 @@ def ledger_totals(
     first_day: datetime.date | None = None,
     last_day: datetime.date | None = None,
 ) -> LedgerTotals:
-    """Sum the ledger over sites (None: all) and a period, both days included. Two queries."""
+    """Sum the ledger over sites (None: all) and a period, both days included. Four queries."""
     within = _within(site_ids, first_day, last_day)
-    sums = (
-        DayTotal.objects.filter(within)
-        .values("site__currency", "product", "kind")
-        .annotate(entries=Sum("count"), litres=Sum("volume"), money=Sum("amount"), taxes=Sum("tax"))
-        .order_by("site__currency", "product", "kind")
-    )
-    measures: dict[str, dict[str, dict[int, Measure]]] = {}
-    for row in sums:
-        products = measures.setdefault(row["site__currency"], {})
-        products.setdefault(row["product"], {})[row["kind"]] = Measure(
-            count=row["entries"], volume=row["litres"], amount=row["money"], tax=row["taxes"]
-        )
+    posted = _within(site_ids, first_day, last_day, column="posted_to")
+    raw = _sums(DayTotal.objects.filter(within))
+    moved = _sums(CorrectionPosting.objects.filter(posted))
+    corrections = Correction.objects.filter(posted, status=Correction.Status.APPROVED).count()
     # A day with entries is one with totals, of which there are several. And counted by site, for
     # PostgreSQL counts what is distinct by sorting all of it.
     of_sites = (
@@ -202,36 +192,62 @@ def ledger_totals(
         site_counts[currency] += 1
         day_count += days
     currencies = [
-        _currency_total(currency, products, sites=site_counts[currency])
-        for currency, products in measures.items()
+        _currency_total(currency, raw, moved, sites=site_counts[currency])
+        for currency in sorted({key[0] for key in (*raw, *moved)})
     ]
     return LedgerTotals(
-        entries=sum(currency.entries for currency in currencies),
+        entries=sum(measure.count for measure in raw.values()),
         sites=site_counts.total(),
         fiscal_days=day_count,
+        corrections=corrections,
+        control_amount=sum((measure.amount for measure in raw.values()), Decimal(0)),
         currencies=currencies,
     )
 
 
-def _currency_total(
-    currency: str, products: dict[str, dict[int, Measure]], *, sites: int
-) -> CurrencyTotal:
+#: Currency, product and kind to what its entries or corrections add up to.
+_Sums = dict[tuple[str, str, int], Measure]
+
+
+def _sums(rows: QuerySet[DayTotal] | QuerySet[CorrectionPosting]) -> _Sums:
+    sums = (
+        rows.order_by()
+        .values_list("site__currency", "product", "kind")
+        .annotate(Sum("count"), Sum("volume"), Sum("amount"), Sum("tax"))
+    )
+    return {
+        (currency, product, kind): Measure(count=count, volume=volume, amount=amount, tax=tax)
+        for currency, product, kind, count, volume, amount, tax in sums
+    }
+
+
+def _currency_total(currency: str, raw: _Sums, moved: _Sums, *, sites: int) -> CurrencyTotal:
+    def measure(product: str, *kinds: Kind) -> Measure:
+        keys = [(currency, product, kind) for kind in kinds]
+        return sum((sums.get(key, Measure()) for sums in (raw, moved) for key in keys), Measure())
+
+    products = sorted({product for other, product, _ in (*raw, *moved) if other == currency})
     return CurrencyTotal(
         currency=currency,
-        entries=sum(measure.count for kinds in products.values() for measure in kinds.values()),
+        entries=sum(one.count for key, one in raw.items() if key[0] == currency),
         sites=sites,
         products=[
             ProductTotal(
                 product=product,
-                turnover=sum(
-                    (kinds.get(kind, Measure()) for kind in TURNOVER_KINDS),
-                    Measure(),
-                ),
-                tests=kinds.get(Kind.TEST, Measure()),
-                drive_offs=kinds.get(Kind.DRIVE_OFF, Measure()),
+                turnover=measure(product, *TURNOVER_KINDS),
+                tests=measure(product, Kind.TEST),
+                drive_offs=measure(product, Kind.DRIVE_OFF),
             )
-            for product, kinds in products.items()
+            for product in products
         ],
+        moved=sum(
+            (
+                one
+                for (other, _, kind), one in moved.items()
+                if other == currency and kind in TURNOVER_KINDS
+            ),
+            Measure(),
+        ),
     )
 
 
@@ -239,12 +255,14 @@ def _within(
     site_ids: frozenset[int] | None,
     first_day: datetime.date | None,
     last_day: datetime.date | None,
+    *,
+    column: str = "fiscal_day",
 ) -> Q:
     within = Q()
     if site_ids is not None:
         within &= Q(site__in=site_ids)
     if first_day is not None:
-        within &= Q(fiscal_day__gte=first_day)
+        within &= Q(**{f"{column}__gte": first_day})
     if last_day is not None:
-        within &= Q(fiscal_day__lte=last_day)
+        within &= Q(**{f"{column}__lte": last_day})
     return within

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ledger.models import Alarm, AlarmAcknowledgement, AlarmEvent, Site
 from ledger.services.announce import changes_announce
+from ledger.services.audit import audit_record
 
 
 def alarm_acknowledge(
@@ -39,5 +40,12 @@ def alarm_acknowledge(
             },
         )
         if is_new:
+            audit_record(
+                action="alarm.acknowledged",
+                actor=acknowledged_by,
+                site=site,
+                subject=f"{device} {number}: {code}",
+                detail={"started": at},
+            )
             changes_announce(site_ids=[site.pk])
     return is_new

@@ -11,6 +11,8 @@ from django.db import connection
 LEDGER_CHANGES_CHANNEL = "ledger_changes"
 #: Ingest workers listen here and send what waits in `command`.
 COMMANDS_CHANNEL = "commands"
+#: Ingest workers listen here and take up what was released from quarantine.
+RELEASES_CHANNEL = "releases"
 
 
 def changes_announce(*, site_ids: Iterable[int]) -> None:
@@ -21,6 +23,11 @@ def changes_announce(*, site_ids: Iterable[int]) -> None:
 def commands_announce() -> None:
     """Say that a command waits."""
     _notify(COMMANDS_CHANNEL, "")
+
+
+def releases_announce() -> None:
+    """Say that messages were released from quarantine."""
+    _notify(RELEASES_CHANNEL, "")
 
 
 def _notify(channel: str, payload: str) -> None:

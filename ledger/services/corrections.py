@@ -276,9 +276,7 @@ def _take_effect(
     decided_by: AbstractBaseUser,
     note: str,
 ) -> None:
-    posted_to = posting_day(day)
-    if posted_to != day.fiscal_day:
-        posted_to = _locked(day.site_id, posted_to).fiscal_day
+    posted_to = _locked_posting_day(day)
     after = None if correction.action == Action.VOID else values_of(correction)
     if correction.action == Action.ADD and day.sealed_at is None:
         assert after is not None
@@ -287,6 +285,14 @@ def _take_effect(
         _post(day.site, correction, now.values, after, posted_to)
     _decide(correction, Status.APPROVED, decided_by, note, posted_to)
     _record(correction, "approved", decided_by, {"note": note, "posted_to": posted_to})
+
+
+def _locked_posting_day(day: FiscalDay) -> datetime.date:
+    """Return the day to post to, locked: one that is sealed while this waits is passed over."""
+    while (posted_to := posting_day(day)) != day.fiscal_day:
+        if _locked(day.site_id, posted_to).sealed_at is None:
+            break
+    return posted_to
 
 
 def _close(

@@ -17,6 +17,7 @@ from ledger.models import Command, FiscalDay
 from ledger.selectors.days import MissingRange, missing_ranges
 from ledger.selectors.resends import day_resend
 from ledger.services.announce import changes_announce, commands_announce
+from ledger.services.audit import audit_record
 
 #: What the contract lets one message hold.
 RANGES_PER_COMMAND_MAX = 1_000
@@ -43,9 +44,18 @@ def resend_request(*, day: FiscalDay, requested_by: AbstractBaseUser) -> int:
         missing = missing_ranges(locked, limit=RANGES_PER_COMMAND_MAX * COMMANDS_PER_REQUEST_MAX)
         commands = _commands(locked, missing, requested_by)
         Command.objects.bulk_create(commands)
+        asked_count = sum(command.asked_count for command in commands)
+        audit_record(
+            action="resend.requested",
+            actor=requested_by,
+            site=locked.site_id,
+            fiscal_day=locked.fiscal_day,
+            subject=f"{asked_count} entries",
+            detail={"entries": asked_count, "ranges": len(missing)},
+        )
         commands_announce()
         changes_announce(site_ids=[locked.site_id])
-    return sum(command.asked_count for command in commands)
+    return asked_count
 
 
 def _commands(

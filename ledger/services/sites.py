@@ -79,7 +79,7 @@ def site_configure(
     with transaction.atomic():
         changed = _configure({name: {site.pk: specs} for name, specs in groups.items()})
         if changed:
-            _announce()
+            sites_announce()
     return bool(changed)
 
 
@@ -116,7 +116,7 @@ def sites_register(
             for site, outcome in zip(sites, outcomes, strict=True)
         ]
         if any(registration.outcome != "unchanged" for registration in registrations):
-            _announce()
+            sites_announce()
     report(len(specs))
     return registrations
 
@@ -291,6 +291,7 @@ def _equal(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def _announce() -> None:
+def sites_announce() -> None:
+    """Tell the ingest workers that sites changed, when the transaction commits."""
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {SITE_CHANGES_CHANNEL}")

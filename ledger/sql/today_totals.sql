@@ -11,21 +11,27 @@ WITH newest AS MATERIALIZED (
     GROUP BY site_id, currency
 ),
 sold AS (
-    SELECT
-        newest.currency,
-        total.product,
-        sum(total.volume) AS volume,
-        sum(total.amount) AS amount,
-        sum(total.count) AS entries
-    FROM newest
-    JOIN day_total AS total
-        ON total.site_id = newest.site_id
-        -- Plus nothing: the planner takes equal sites and equal days for two coincidences, expects
-        -- next to no rows and would sort all of them to merge them.
-        AND total.fiscal_day + 0 = newest.fiscal_day
-    WHERE total.fiscal_day BETWEEN %(earliest)s AND %(latest)s
-        AND total.kind = ANY(%(kinds)s::smallint[])
-    GROUP BY newest.currency, total.product
+    SELECT currency, product, sum(volume) AS volume, sum(amount) AS amount, sum(count) AS entries
+    FROM (
+        SELECT newest.currency, total.product, total.volume, total.amount, total.count
+        FROM newest
+        JOIN day_total AS total
+            ON total.site_id = newest.site_id
+            -- Plus nothing: the planner takes equal sites and equal days for two coincidences,
+            -- expects next to no rows and would sort all of them to merge them.
+            AND total.fiscal_day + 0 = newest.fiscal_day
+        WHERE total.fiscal_day BETWEEN %(earliest)s AND %(latest)s
+            AND total.kind = ANY(%(kinds)s::smallint[])
+        UNION ALL
+        -- What corrections move in those days.
+        SELECT newest.currency, moved.product, moved.volume, moved.amount, moved.count
+        FROM newest
+        JOIN correction_posting AS moved
+            ON moved.site_id = newest.site_id AND moved.posted_to = newest.fiscal_day
+        WHERE moved.posted_to BETWEEN %(earliest)s AND %(latest)s
+            AND moved.kind = ANY(%(kinds)s::smallint[])
+    ) AS rows
+    GROUP BY currency, product
 )
 SELECT currency, NULL AS product, '' AS family, 0 AS volume, 0 AS amount, 0 AS entries, count(*) AS sites
 FROM newest

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
 
+  document.addEventListener("htmx:beforeRequest", (event) => event.preventDefault());
   document.addEventListener("submit", (event) => event.preventDefault(), true);
   document.addEventListener(
     "click",

@@ -72,7 +72,7 @@ def fill(connection: psycopg.Connection[Any], out: Console, *, days: int = DAYS)
         for number in range(days):
             day = newest - datetime.timedelta(days=number)
             if day not in known:
-                _fill_day(connection, day, days - number, is_newest=number == 0)
+                fill_entries_of_day(connection, day, days - number, is_newest=number == 0)
                 out.log(f"the ledger of {day} is written")
         connection.execute("VACUUM ANALYZE")
     connection.execute("SET session_replication_role = replica")
@@ -83,9 +83,10 @@ def fill(connection: psycopg.Connection[Any], out: Console, *, days: int = DAYS)
     )
 
 
-def _fill_day(
+def fill_entries_of_day(
     connection: psycopg.Connection[Any], day: datetime.date, number: int, *, is_newest: bool
 ) -> None:
+    """Write one fiscal day of all sites with its entries, in a transaction."""
     midnight = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
     gone = datetime.datetime.now(datetime.UTC) - midnight
     with connection.transaction():
@@ -136,8 +137,8 @@ def addresses(connection: psycopg.Connection[Any], codes: list[str]) -> dict[str
         "ledger, a day": f"/ledger/?first={closed}&last={closed}",
         "quarantine": "/quarantine/",
         "quarantine, a reason": "/quarantine/?reason=malformed",
-        "site options": "/sites/",
-        "site options, search": "/sites/?q=kiel",
+        "site options": "/site-options/",
+        "site options, search": "/site-options/?q=kiel",
     }
     for name in ("network_figures", "network_attention", "network_sites"):
         pages[f"fragment {name}"] = f"/fragments/{name}/"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
+from console.gallery.catalogue import Exhibit, State
 from console.models import Role
+from console.template_contract import ContextName, Contract
+from console.views.gallery import Look, state_page
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -45,3 +50,67 @@ def test_in_development_everybody_does(settings: Any) -> None:
     settings.DEBUG = True
 
     assert _signed_in(Role.MANAGER).get(reverse("gallery")).status_code == HTTPStatus.OK
+
+
+def test_what_changed_is_told_in_development_alone(settings: Any) -> None:
+    client = _signed_in(Role.FRONTEND)
+
+    assert client.get(reverse("gallery_changes")).status_code == HTTPStatus.NOT_FOUND
+    settings.DEBUG = True
+    first = client.get(reverse("gallery_changes")).text
+    assert first == client.get(reverse("gallery_changes")).text
+    assert reverse("gallery_changes") in client.get(reverse("gallery")).text
+
+
+def test_a_saved_template_changes_what_is_told(settings: Any, tmp_path: Path) -> None:
+    client = _signed_in(Role.FRONTEND)
+    settings.DEBUG = True
+    settings.STATICFILES_DIRS = [*settings.STATICFILES_DIRS, tmp_path]
+    before = client.get(reverse("gallery_changes")).text
+
+    (tmp_path / "new.css").write_text("p { color: red }")
+
+    assert client.get(reverse("gallery_changes")).text != before
+
+
+def test_in_development_templates_are_read_anew() -> None:
+    from console import settings as development
+
+    loaders = "\n".join(map(str, development._TEMPLATE_LOADERS))
+    assert "cached" not in loaders
+
+
+def test_it_narrows_down_without_a_script() -> None:
+    html = _signed_in(Role.FRONTEND).get(reverse("gallery"), {"q": "vessel"}).text
+
+    assert reverse("gallery_show", args=["components/vessel"]) in html
+    assert reverse("gallery_show", args=["console/_tank"]) not in html
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "problem"),
+    [
+        ((), {}, "“is_known” is not defined."),
+        (("figure", "unit"), {"figure": "1"}, "does not give “unit” in “Broken”"),
+        ((), {"figure": "1"}, "gives “figure”, which the template&#x27;s contract does not name"),
+    ],
+)
+def test_a_frame_says_what_is_wrong(
+    names: tuple[str, ...], values: dict[str, Any], problem: str
+) -> None:
+    contract = Contract(summary="", names=tuple(ContextName(name=name) for name in names))
+    exhibit = Exhibit(name="components/quantity", group="components", contract=contract)
+    look = Look(theme="light", width=0, language="en")
+
+    context = state_page(exhibit, State(title="Broken", values=values), look)
+
+    html = render_to_string("gallery/frame.html", context)
+    assert 'role="alert"' in html
+    assert problem in html
+
+
+def test_frames_stand_in_frames_of_the_console_alone() -> None:
+    answer = _signed_in(Role.FRONTEND).get(reverse("gallery_frame", args=FRAME))
+
+    assert answer["X-Frame-Options"] == "SAMEORIGIN"
+    assert "frame-ancestors 'self'" in answer["Content-Security-Policy"]

@@ -355,12 +355,12 @@ def test_the_switcher_offers_the_closest_first(staff: Client) -> None:
     make_site("ROAD-2", name="Elsewhere")
     make_site("X1", name="Road of dreams")
     make_site("X2", name="Old road")
-    text = staff.get("/sites/", {"q": "road"}, headers=HTMX).text
+    text = staff.get("/site-options/", {"q": "road"}, headers=HTMX).text
     assert text.index("Elsewhere") < text.index("Road of dreams") < text.index("Old road")
-    assert "No site matches" in staff.get("/sites/", {"q": "%"}, headers=HTMX).text
+    assert "No site matches" in staff.get("/site-options/", {"q": "%"}, headers=HTMX).text
 
 
 def test_the_switcher_offers_what_one_may_see(client: Client) -> None:
     make_site("SECRET", name="Secret")
     client.force_login(make_user(Role.MANAGER, make_site("OWN")))
-    assert "Secret" not in client.get("/sites/", {"q": "secret"}).text
+    assert "Secret" not in client.get("/site-options/", {"q": "secret"}).text

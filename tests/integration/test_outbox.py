@@ -16,14 +16,18 @@ from django.db import connection
 from django.utils import timezone
 
 from console.models import User
+from ingest.mqtt import BrokerAddress as Address
+from ingest.seal_copies import seal_copies
 from ledger.models import Command, FiscalDay, Site
 from ledger.selectors.resends import DayResend, ResendStatus, day_resend
 from ledger.services.resends import resend_request
+from ledger.verification import SealCopy
 from tests.conftest import BrokerAddress
-from tests.factories import make_forecourt, make_user
+from tests.factories import make_day, make_forecourt, make_user
 from tests.integration.conftest import Rig, RigMaker
 from tests.integration.test_ingest_outcomes import LEDGER, entry, rows
 from tests.mosquitto import Mosquitto
+from tests.sealing import sealed
 
 COMMANDS = "forecourt/v1/LON-1/commands"
 MISSING = "SELECT highest_sequence - entry_count FROM fiscal_day"
@@ -187,3 +191,20 @@ async def test_a_worker_that_is_killed_leaves_no_command_claimed(
     first.process.kill()
     rig.start_worker()
     await rig.until(SENT, 200)
+
+
+async def test_a_seal_is_kept_by_the_broker_for_the_site(rig: Rig) -> None:
+    newest = await sync_to_async(_seal_two_days)()
+    rig.start_worker()
+    await rig.until(SENT, 2)
+    copies = await seal_copies(Address.parse(rig.broker.url))
+    assert copies == {"LON-1": newest}
+
+
+def _seal_two_days() -> SealCopy:
+    """Seal two days. Returns the copy that the site is to hold afterwards."""
+    site = Site.objects.get()
+    sealed(make_day(site, fiscal_day="2026-11-19"))
+    day = sealed(make_day(site, fiscal_day="2026-11-20"))
+    connection.close()
+    return SealCopy(fiscal_day=day.fiscal_day, z_number=2, seal=day.seal_hex)

@@ -42,6 +42,7 @@ def test_every_lane_that_sites_publish_is_there() -> None:
         "forecourt/v1/{site}/pumps/{fuelling_point}",
         "forecourt/v1/{site}/tanks/{tank}",
         "forecourt/v1/{site}/commands",
+        "forecourt/v1/{site}/seals",
     }
     for lane in LANES:
         assert topics.parse_topic(

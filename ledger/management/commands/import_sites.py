@@ -9,12 +9,14 @@ from textwrap import shorten
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
 from ledger.fuel_finder import DirtyValue, FuelFinder, FuelFinderError, give_codes, read_fuel_finder
 from ledger.models import Site
+from ledger.services.audit import audit_record
 from ledger.services.sites import Registration, SiteRegistrationError, sites_register
 
 REPORT_COLUMNS = ("line", "node_id", "name", "column", "value", "what", "done")
@@ -39,7 +41,9 @@ class Command(BaseCommand):
         try:
             register = read_fuel_finder(file, today=timezone.localdate())
             taken = dict(Site.objects.values_list("code", "source_id"))
-            registrations = sites_register(specs=give_codes(register.sites, taken))
+            with transaction.atomic():
+                registrations = sites_register(specs=give_codes(register.sites, taken))
+                _record(file, registrations)
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}") from error
         except (FuelFinderError, SiteRegistrationError) as error:
@@ -50,6 +54,17 @@ class Command(BaseCommand):
         console.print(summary_table(register, registrations))
         if register.dirty:
             console.print(dirty_table(register.dirty))
+
+
+def _record(file: Path, registrations: list[Registration]) -> None:
+    outcomes = Counter(registration.outcome for registration in registrations)
+    if outcomes["registered"] or outcomes["updated"]:
+        audit_record(
+            action="sites.imported",
+            actor="import_sites",
+            subject=file.name,
+            detail={str(name): count for name, count in outcomes.items()},
+        )
 
 
 def write_report(path: Path, dirty: list[DirtyValue]) -> None:

@@ -1,0 +1,113 @@
+"""The audit trail: who did what and when."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from console.access import visible_audit
+from console.exports import file_response
+from console.forms.filters import AuditFilterForm
+from console.htmx import HtmxHttpRequest, wants_fragment
+from ledger.models import AuditEvent
+from ledger.selectors.audit import audit_in_parts, audit_page
+
+ID_MAX = 2**63 - 1
+COLUMNS = (
+    "id", "at", "actor", "actor_name", "action", "site", "fiscal_day", "sequence", "subject",
+    "detail",
+)  # fmt: skip
+#: What a spreadsheet would take for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+def audit(request: HtmxHttpRequest) -> HttpResponse:
+    """List audit events, newest first."""
+    form = AuditFilterForm(request.GET)
+    events = form.only.of(visible_audit(request.user))
+    context = {"form": form, "audit_page": audit_page(events, before=_before(request))}
+    if wants_fragment(request):
+        return render(request, "console/_audit_list.html", context)
+    return render(request, "console/audit.html", context)
+
+
+@require_GET
+def audit_export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+    """Send all events that the filter leaves, oldest first, as CSV or JSON Lines."""
+    writers = {"csv": (_csv, "text/csv; charset=utf-8"), "jsonl": (_jsonl, "application/jsonl")}
+    if kind not in writers:
+        raise Http404
+    write, content_type = writers[kind]
+    parts = audit_in_parts(AuditFilterForm(request.GET).only.of(visible_audit(request.user)))
+    name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
+    return file_response(request, write(parts), name=name, content_type=content_type)
+
+
+def _row(event: AuditEvent) -> dict[str, Any]:
+    return {
+        "id": event.pk,
+        "at": event.at,
+        "actor": event.actor_id,
+        "actor_name": event.actor_name,
+        "action": event.action,
+        "site": event.site and event.site.code,
+        "fiscal_day": event.fiscal_day,
+        "sequence": event.sequence,
+        "subject": event.subject,
+        "detail": event.detail,
+    }
+
+
+def _jsonl(parts: Iterator[list[AuditEvent]]) -> Iterator[bytes]:
+    for part in parts:
+        lines = [
+            json.dumps(_row(event), cls=DjangoJSONEncoder, ensure_ascii=False) for event in part
+        ]
+        yield ("\n".join(lines) + "\n").encode()
+
+
+def _csv(parts: Iterator[list[AuditEvent]]) -> Iterator[bytes]:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    yield _emptied(buffer)
+    for part in parts:
+        writer.writerows([_cell(value) for value in _row(event).values()] for event in part)
+        yield _emptied(buffer)
+
+
+def _emptied(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell: text that looks like a formula is marked as text."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _before(request: HttpRequest) -> int | None:
+    with contextlib.suppress(ValueError):
+        return min(max(int(request.GET.get("before", "")), 0), ID_MAX)
+    return None

@@ -1,0 +1,157 @@
+"""Reports: the hub, a period, a fiscal day (X and Z), the wet stock, and the audit export."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from console import report_files
+from console.access import site_for, visible_site_ids, visible_sites
+from console.audit_export import audit_archive, in_thread
+from console.forms.reports import ReportPeriodForm, StockPeriodForm, default_period
+from console.views.day import fiscal_day_for
+from ledger.models import FiscalDay
+from ledger.selectors.days import product_families
+from ledger.selectors.reports import period_report
+from ledger.selectors.reports_day import day_report
+from ledger.selectors.reports_stock import stock_trend
+
+#: The hub lists this many of the newest fiscal days, and a page of a report this many sites.
+DAYS_LISTED_MAX = 20
+SITES_SHOWN_MAX = 100
+
+
+@require_GET
+def reports(request: HttpRequest) -> HttpResponse:
+    """Show which reports there are, with the newest fiscal days."""
+    visible = visible_sites(request.user)
+    period = default_period(timezone.now().date())
+    days = FiscalDay.objects.filter(
+        fiscal_day__gte=timezone.now().date() - datetime.timedelta(days=7),
+    ).select_related("site")
+    site_ids = visible_site_ids(request.user)
+    if site_ids is not None:
+        days = days.filter(site__in=site_ids)
+    context = {
+        "period_form": ReportPeriodForm(period, visible=visible, auto_id="period_%s"),
+        "stock_form": StockPeriodForm(initial=period, visible=visible, auto_id="stock_%s"),
+        "export_form": ReportPeriodForm(period, visible=visible, auto_id="export_%s"),
+        "days": days.order_by("-fiscal_day", "site")[:DAYS_LISTED_MAX],
+    }
+    return render(request, "console/reports.html", context)
+
+
+@require_GET
+def report_period(request: HttpRequest) -> HttpResponse:
+    """Show the report of a period, or answer with it as CSV or JSON."""
+    form = _period_form(request)
+    if not form.is_valid():
+        return render(request, "console/report_period.html", {"form": form}, status=422)
+    values = form.cleaned_data
+    sites = values["sites"]
+    report = period_report(
+        sites=visible_site_ids(request.user) if sites is None else sites,
+        first=values["first"],
+        last=values["last"],
+    )
+    name = f"report_{values['first'] or 'start'}_{values['last'] or 'now'}"
+    wanted = request.GET.get("format")
+    if wanted == "csv":
+        return report_files.csv_file(name, report_files.COLUMNS, report_files.period_rows(report))
+    if wanted == "json":
+        return report_files.json_file(name, report)
+    context = {
+        "form": form,
+        "report": report,
+        "sites_max": SITES_SHOWN_MAX,
+        "query": _query(request),
+        "sites": sites,
+    }
+    return render(request, "console/report_period.html", context)
+
+
+@require_GET
+def report_day(request: HttpRequest, code: str, fiscal_day: datetime.date) -> HttpResponse:
+    """Show the X or Z report of a fiscal day, or answer with it as CSV or JSON."""
+    site = site_for(request.user, code)
+    report = day_report(fiscal_day_for(site, fiscal_day))
+    name = f"{'Z' if report.is_final else 'X'}_{site.code}_{fiscal_day}"
+    wanted = request.GET.get("format")
+    if wanted == "csv":
+        return report_files.csv_file(name, report_files.COLUMNS, report_files.day_rows(report))
+    if wanted == "json":
+        return report_files.json_file(name, report)
+    context = {"site": site, "report": report, "families": product_families(site)}
+    return render(request, "console/report_day.html", context)
+
+
+@require_GET
+def report_stock(request: HttpRequest) -> HttpResponse:
+    """Show how much more or less a site's tanks hold than they should."""
+    data = request.GET if "first" in request.GET else {**request.GET.dict(), **_this_month()}
+    form = StockPeriodForm(data, visible=visible_sites(request.user))
+    if not form.is_valid():
+        return render(request, "console/report_stock.html", {"form": form}, status=422)
+    values = form.cleaned_data
+    site = values["site"]
+    trends = stock_trend(site=site, first=values["first"], last=values["last"])
+    name = f"stock_{site.code}_{values['first'] or 'start'}_{values['last'] or 'now'}"
+    wanted = request.GET.get("format")
+    if wanted == "csv":
+        rows = report_files.stock_rows(trends)
+        return report_files.csv_file(name, report_files.STOCK_COLUMNS, rows)
+    if wanted == "json":
+        return report_files.json_file(name, {"site": site.code, "tanks": trends})
+    context = {
+        "form": form,
+        "site": site,
+        "trends": trends,
+        "query": _query(request),
+        "families": product_families(site),
+    }
+    return render(request, "console/report_stock.html", context)
+
+
+@require_GET
+def report_export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """Stream everything of a period as one archive, with the checksums of its files."""
+    form = _period_form(request)
+    if not form.is_valid():
+        return render(request, "console/report_period.html", {"form": form}, status=422)
+    values = form.cleaned_data
+    seen = visible_site_ids(request.user)
+    sites = values["sites"]
+    site_ids = seen if sites is None else frozenset(site.pk for site in sites)
+    archive = audit_archive(
+        site_ids=site_ids,
+        first=values["first"],
+        last=values["last"],
+        asked_by=request.user.get_username(),
+    )
+    response = StreamingHttpResponse(in_thread(archive), content_type="application/zip")
+    name = f"audit_{values['first'] or 'start'}_{values['last'] or 'now'}"
+    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    return response
+
+
+def _period_form(request: HttpRequest) -> ReportPeriodForm:
+    data: Any = request.GET
+    if "first" not in data and "last" not in data:
+        data = {**data.dict(), **_this_month()}
+    return ReportPeriodForm(data, visible=visible_sites(request.user))
+
+
+def _this_month() -> dict[str, str]:
+    return default_period(timezone.now().date())
+
+
+def _query(request: HttpRequest) -> str:
+    """Return what was asked for, without the format, to ask for it in another one."""
+    query = request.GET.copy()
+    query.pop("format", None)
+    return query.urlencode()

@@ -1,0 +1,166 @@
+"""The audit trail: who did what and when, narrowed down, page by page."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from ledger.models import AuditEvent
+
+EVENTS_PER_PAGE = 50
+#: Rows that an export reads at once: what it holds in memory, however long the trail is.
+EXPORTED_AT_ONCE = 1_000
+
+#: What each action is called; one that is not listed here is shown as its code.
+ACTION_NAMES: Mapping[str, str | Promise] = {
+    "alarm.acknowledged": _("Alarm acknowledged"),
+    "correction.approved": _("Correction approved"),
+    "correction.proposed": _("Correction proposed"),
+    "correction.rejected": _("Correction rejected"),
+    "correction.withdrawn": _("Correction withdrawn"),
+    "day.sealed": _("Fiscal day sealed"),
+    "demo.seeded": _("Demo data made"),
+    "quarantine.accepted": _("Quarantined message accepted"),
+    "quarantine.dismissed": _("Quarantined message dismissed"),
+    "quarantine.mended": _("Quarantined message mended"),
+    "quarantine.refused": _("Quarantined message refused"),
+    "quarantine.released": _("Quarantined message replayed"),
+    "resend.requested": _("Resend requested"),
+    "site.changed": _("Site changed"),
+    "site.registered": _("Site registered"),
+    "sites.imported": _("Sites imported"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which events are meant. Empty values mean any; both ends of a period belong to it.
+
+    `first` and `last` are days of UTC on which it was done; `fiscal_day` and `sequence` say what
+    it was done to. `action` is a code, or what codes begin with before their dot. `text` is looked
+    for in the subject, the name and the detail.
+    """
+
+    person: str = ""
+    action: str = ""
+    site: str = ""
+    fiscal_day: datetime.date | None = None
+    sequence: int | None = None
+    first: datetime.date | None = None
+    last: datetime.date | None = None
+    text: str = ""
+
+    def of(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """Narrow events down."""
+        exact = {
+            "site__code": self.site,
+            "fiscal_day": self.fiscal_day,
+            "sequence": self.sequence,
+        }
+        events = events.filter(**{name: value for name, value in exact.items() if value})
+        if self.action:
+            events = events.filter(Q(action=self.action) | Q(action__startswith=f"{self.action}."))
+        if self.person:
+            events = events.filter(
+                Q(actor_name__icontains=self.person) | Q(actor__username=self.person)
+            )
+        if self.first:
+            events = events.filter(at__gte=_midnight(self.first))
+        if self.last:
+            events = events.filter(at__lt=_midnight(self.last + datetime.timedelta(days=1)))
+        if self.text:
+            events = events.alias(told=Cast("detail", TextField())).filter(
+                Q(subject__icontains=self.text)
+                | Q(actor_name__icontains=self.text)
+                | Q(told__icontains=self.text)
+            )
+        return events
+
+
+def _midnight(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(), datetime.UTC)
+
+
+class ChangedField(NamedTuple):
+    """One field of what was changed; None on the side where it was not there."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """An event as a page shows it."""
+
+    event: AuditEvent
+
+    @property
+    def name(self) -> str | Promise:
+        """What was done, in words."""
+        return ACTION_NAMES.get(self.event.action, self.event.action)
+
+    @property
+    def changes(self) -> list[ChangedField]:
+        """What was changed, field by field."""
+        before, after = (
+            told if isinstance(told := self.event.detail.get(side), dict) else {}
+            for side in ("before", "after")
+        )
+        return [
+            ChangedField(name, before.get(name), after.get(name)) for name in {**before, **after}
+        ]
+
+    @property
+    def told(self) -> list[tuple[str, Any]]:
+        """What else the event says."""
+        detail = self.event.detail
+        return [
+            (name, value)
+            for name, value in detail.items()
+            if value not in (None, "", [], {})
+            and not (name in ("before", "after") and isinstance(value, dict))
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """A page of events, newest first; `before` is the next page's or None."""
+
+    lines: list[AuditLine] = field(default_factory=list)
+    before: int | None = None
+
+
+def audit_page(
+    events: QuerySet[AuditEvent], *, before: int | None = None, limit: int = EVENTS_PER_PAGE
+) -> AuditPage:
+    """Return a page of events. One query."""
+    if before is not None:
+        events = events.filter(id__lt=before)
+    found = list(events.select_related("site").order_by("-id")[: limit + 1])
+    return AuditPage(
+        lines=[AuditLine(event) for event in found[:limit]],
+        before=found[limit - 1].pk if len(found) > limit else None,
+    )
+
+
+def audit_in_parts(
+    events: QuerySet[AuditEvent], *, at_once: int = EXPORTED_AT_ONCE
+) -> Iterator[list[AuditEvent]]:
+    """Yield all events, oldest first, a bounded number at a time; a query each.
+
+    What is recorded while it runs may or may not be among them.
+    """
+    last_id = 0
+    while part := list(
+        events.filter(id__gt=last_id).select_related("site").order_by("id")[:at_once]
+    ):
+        yield part
+        last_id = part[-1].pk

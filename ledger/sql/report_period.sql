@@ -1,0 +1,132 @@
+-- Everything that a report of a period says of some sites' turnover, in one statement and so of one
+-- moment: the products of a report add up to its payments and its hours however much is coming in.
+-- Each row names its part; totals are the raw ones and what corrections posted to the period move.
+-- `months` were summed up ahead (month_totals.sql): their days are left out of the day totals here.
+WITH days AS MATERIALIZED (
+    SELECT site_id, count(*) AS days, sum(entry_count) AS entries, sum(
+        greatest(coalesce(last_sequence, 0), highest_sequence) - entry_count
+    ) AS missing
+    FROM fiscal_day
+    WHERE fiscal_day BETWEEN %(first)s AND %(last)s AND entry_count > 0
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY site_id
+),
+posted AS MATERIALIZED (
+    SELECT *
+    FROM correction_posting
+    WHERE posted_to BETWEEN %(first)s AND %(last)s
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+),
+sums AS MATERIALIZED (
+    SELECT site_id, product, kind, tax_rate, sum(count) AS count, sum(volume) AS volume,
+        sum(amount) AS amount, sum(tax) AS tax
+    FROM (
+        SELECT site_id, product, kind, tax_rate, sum(count) AS count, sum(volume) AS volume,
+            sum(amount) AS amount, sum(tax) AS tax
+        FROM day_total
+        WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+            AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+        GROUP BY 1, 2, 3, 4
+        UNION ALL
+        SELECT site_id, product, kind, tax_rate, count, volume, amount, tax
+        FROM month_total
+        WHERE month BETWEEN %(first_month)s AND %(last_month)s
+            AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+        UNION ALL
+        SELECT site_id, product, kind, coalesce(tax_rate, -1), count, volume, amount, tax
+        FROM posted
+    ) AS parts
+    GROUP BY 1, 2, 3, 4
+),
+payments AS (
+    SELECT currency, payment, kind, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
+    FROM payment_total JOIN site ON site.id = site_id
+    WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT currency, payment, kind, sum(count), sum(volume), sum(amount)
+    FROM month_payment_total JOIN site ON site.id = site_id
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT currency, coalesce(payment, 0), kind, count, volume, amount
+    FROM posted JOIN site ON site.id = site_id
+),
+hours AS (
+    SELECT currency, hour, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
+    FROM hour_total JOIN site ON site.id = site_id
+    WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT currency, hour, sum(count), sum(volume), sum(amount)
+    FROM month_hour_total JOIN site ON site.id = site_id
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT currency, hour, count, volume, amount
+    FROM posted JOIN site ON site.id = site_id
+    WHERE kind IN (1, 2)
+)
+SELECT 'site' AS part, currency, id AS site_id, NULL::date AS day, NULL::varchar AS product,
+    NULL::smallint AS kind, NULL::numeric AS tax_rate, NULL::smallint AS number,
+    coalesce(days.entries, 0)::bigint AS count, NULL::numeric AS volume, NULL::numeric AS amount,
+    NULL::numeric AS tax, coalesce(days.days, 0) AS days, coalesce(days.missing, 0)::bigint AS missing
+FROM site
+LEFT JOIN days ON days.site_id = site.id
+WHERE %(site_ids)s::smallint[] IS NULL OR site.id = ANY(%(site_ids)s::smallint[])
+UNION ALL
+SELECT 'site kind', currency, site_id, NULL, NULL, kind, NULL, NULL, sum(count)::bigint, sum(volume),
+    sum(amount), sum(tax), NULL, NULL
+FROM sums JOIN site ON site.id = sums.site_id
+GROUP BY currency, site_id, kind
+UNION ALL
+SELECT 'product', currency, NULL, NULL, product, kind, tax_rate, NULL, sum(count)::bigint,
+    sum(volume), sum(amount), sum(tax), NULL, NULL
+FROM sums JOIN site ON site.id = sums.site_id
+GROUP BY currency, product, kind, tax_rate
+UNION ALL
+SELECT 'payment', currency, NULL, NULL, NULL, kind, NULL, payment, sum(count)::bigint, sum(volume),
+    sum(amount), NULL, NULL, NULL
+FROM payments
+GROUP BY currency, payment, kind
+UNION ALL
+SELECT 'hour', currency, NULL, NULL, NULL, NULL, NULL, hour, sum(count)::bigint, sum(volume),
+    sum(amount), NULL, NULL, NULL
+FROM hours
+GROUP BY currency, hour
+UNION ALL
+SELECT 'posted', currency, NULL, NULL, product, kind, coalesce(tax_rate, -1), NULL,
+    sum(count)::bigint, sum(volume), sum(amount), sum(tax), NULL, NULL
+FROM posted JOIN site ON site.id = posted.site_id
+GROUP BY currency, product, kind, coalesce(tax_rate, -1)
+UNION ALL
+-- What was sold when: by day for a short period (`by_month` false), else by month.
+SELECT 'time', currency, NULL, day, NULL, kind, NULL, NULL, sum(count)::bigint, sum(volume),
+    sum(amount), sum(tax), NULL, NULL
+FROM (
+    SELECT currency, CASE WHEN %(by_month)s THEN date_trunc('month', fiscal_day)::date
+            ELSE fiscal_day END AS day, kind, sum(count) AS count, sum(volume) AS volume,
+        sum(amount) AS amount, sum(tax) AS tax
+    FROM day_total JOIN site ON site.id = site_id
+    WHERE (fiscal_day BETWEEN %(first)s AND %(head)s
+            OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+        AND kind IN (1, 2)
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT currency, month, kind, sum(count), sum(volume), sum(amount), sum(tax)
+    FROM month_total JOIN site ON site.id = site_id
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s AND kind IN (1, 2)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT currency, CASE WHEN %(by_month)s THEN date_trunc('month', posted_to)::date
+        ELSE posted_to END, kind, count, volume, amount, tax
+    FROM posted JOIN site ON site.id = site_id
+    WHERE kind IN (1, 2)
+) AS parts
+GROUP BY currency, day, kind

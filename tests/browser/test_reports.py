@@ -1,0 +1,74 @@
+"""Reports in a browser: no accessibility violations, and proper pages of paper."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.browser.test_accessibility import is_wider_than_the_screen, make_everything
+from tests.factories import make_user
+
+PERIOD = "first=2026-11-01&last=2026-11-30"
+PAGES = [
+    "/reports/",
+    f"/reports/period/?{PERIOD}",
+    f"/reports/period/?{PERIOD}&sites=NOBODY",
+    "/sites/S1/days/2026-11-21/report/",
+    f"/reports/stock/?{PERIOD}&site=S1",
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1600])
+def test_reports_have_no_violations(
+    page: Page, theme: Literal["light", "dark"], width: int
+) -> None:
+    make_everything()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    sign_in(page, make_user())
+    for path in PAGES:
+        page.goto(path)
+        report = Axe().run(page)
+        assert not report.violations_count, f"{path}\n{report.generate_report()}"
+        assert not is_wider_than_the_screen(page), f"{path} scrolls sideways"
+
+
+def test_a_day_s_report_prints_as_a_document(page: Page) -> None:
+    make_everything()
+    sign_in(page, make_user())
+    page.goto("/reports/")
+    page.locator("a[href='/reports/']").first.wait_for()
+    page.goto("/sites/S1/days/2026-11-21/report/")
+    page.emulate_media(media="print")
+    for selector in (".rail", ".topbar", ".report__formats"):
+        expect(page.locator(selector)).to_be_hidden()
+    running = page.locator(".report__running")
+    expect(running).to_be_visible()
+    # What is fixed is repeated on every page.
+    assert running.evaluate("each => getComputedStyle(each).position") == "fixed"
+    expect(running).to_contain_text("Harbour Road (S1)")
+    expect(running).to_contain_text("21 Nov 2026")
+    paper = page.pdf(prefer_css_page_size=True, print_background=False)
+    boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", paper) or re.findall(
+        rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", b"".join(_streams(paper))
+    )
+    assert len(boxes) >= 2
+    assert {(round(float(width)), round(float(height))) for width, height in boxes} == {(595, 842)}
+
+
+def _streams(paper: bytes) -> list[bytes]:
+    """The compressed parts of a PDF that can be read."""
+    found = []
+    for match in re.finditer(rb"stream\r?\n(.*?)endstream", paper, re.DOTALL):
+        try:
+            found.append(zlib.decompress(match[1]))
+        except zlib.error:
+            continue
+    return found

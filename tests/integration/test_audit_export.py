@@ -1,0 +1,125 @@
+"""The audit export: everything of a period, with checksums, in constant memory."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import io
+import json
+import subprocess
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import AsyncClient
+
+from console.audit_export import PIECE_BYTES, TABLES, audit_archive
+from console.models import Role, User
+from ledger.models import Site
+from tests.factories import make_day, make_forecourt, make_site, make_user
+
+DAY = datetime.date(2026, 11, 21)
+
+
+def opened(data: bytes) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(data))
+
+
+def rows_of(archive: zipfile.ZipFile, table: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(archive.read(f"{table}.csv").decode())))
+
+
+def test_everything_of_a_period_and_of_nothing_else(committed_db: None, tmp_path: Path) -> None:
+    one, other = make_forecourt("S1"), make_site("S2")
+    for day in ("2026-11-20", "2026-11-21", "2026-11-22"):
+        make_day(one, fiscal_day=day)
+        make_day(other, fiscal_day=day)
+    data = b"".join(audit_archive(site_ids={one.pk}, first=DAY, last=DAY, asked_by="the auditor"))
+    with opened(data) as archive:
+        assert {row["site"] for row in rows_of(archive, "entry")} == {"S1"}
+        entries = [(row["fiscal_day"], row["sequence"]) for row in rows_of(archive, "entry")]
+        assert entries == [("2026-11-21", "1"), ("2026-11-21", "2"), ("2026-11-21", "3")]
+        assert [row["code"] for row in rows_of(archive, "site")] == ["S1"]
+        assert len(rows_of(archive, "fiscal_day")) == 1
+        assert set(archive.namelist()) == {
+            *(f"{table}.csv" for table in TABLES), "SHA256SUMS", "manifest.json",
+        }  # fmt: skip
+        manifest = json.loads(archive.read("manifest.json"))
+        for one_file in manifest["files"]:
+            content = archive.read(one_file["file"])
+            assert hashlib.sha256(content).hexdigest() == one_file["sha256"]
+            assert len(content) == one_file["bytes"]
+        assert manifest["asked_by"] == "the auditor"
+        assert {f["file"]: f["rows"] for f in manifest["files"]}["entry.csv"] == 3
+        archive.extractall(tmp_path)
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path, check=True)
+
+
+def test_no_site_is_an_archive_without_rows(committed_db: None) -> None:
+    make_day(make_site("S1"), fiscal_day="2026-11-21")
+    data = b"".join(audit_archive(site_ids=frozenset(), first=None, last=None, asked_by="x"))
+    with opened(data) as archive:
+        assert {one["rows"] for one in json.loads(archive.read("manifest.json"))["files"]} == {0}
+
+
+def fill(site: Site, entries: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO fiscal_day (site_id, fiscal_day, entry_count) VALUES (%s, %s, %s)",
+            [site.pk, DAY, entries],
+        )
+        cursor.execute(
+            "INSERT INTO entry (site_id, fiscal_day, sequence, occurred_at, received_at, kind, "
+            "product, amount, volume) SELECT %s, %s, n, now(), now(), 1, 'E10', n, n "
+            "FROM generate_series(1, %s) AS n",
+            [site.pk, DAY, entries],
+        )
+
+
+def peak_bytes(site: Site) -> tuple[int, int]:
+    """Export a site piece by piece; return the most memory that was held, and the rows."""
+    tracemalloc.start()
+    try:
+        rows = 0
+        for piece in audit_archive(site_ids={site.pk}, first=DAY, last=DAY, asked_by="x"):
+            rows += len(piece)
+            assert len(piece) < 4 * PIECE_BYTES
+        return tracemalloc.get_traced_memory()[1], rows
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_ledger(committed_db: None) -> None:
+    small, large = make_site("SMALL"), make_site("LARGE")
+    fill(small, 20_000)
+    fill(large, 500_000)
+    small_peak, small_size = peak_bytes(small)
+    large_peak, large_size = peak_bytes(large)
+    assert large_size > 10 * small_size
+    assert large_peak < small_peak + 4 * PIECE_BYTES
+
+
+def manager_of_one() -> User:
+    own = make_site("OWN")
+    make_day(own, fiscal_day="2026-11-21", entries=2)
+    make_day(make_site("OTHER"), fiscal_day="2026-11-21", entries=5)
+    return make_user(Role.MANAGER, own)
+
+
+@pytest.fixture
+def manager(committed_db: None) -> User:
+    return manager_of_one()
+
+
+async def test_the_page_streams_what_the_person_may_see(manager: User) -> None:
+    client = AsyncClient()
+    await client.aforce_login(manager)
+    answer = await client.get("/reports/export/?first=2026-11-21&last=2026-11-21")
+    assert answer["Content-Disposition"].endswith('.zip"')
+    data = b"".join([piece async for piece in answer.streaming_content])
+    with opened(data) as archive:
+        assert [row["site"] for row in rows_of(archive, "entry")] == ["OWN", "OWN"]
+        assert json.loads(archive.read("manifest.json"))["asked_by"] == manager.username

@@ -1,0 +1,174 @@
+"""The audit page: who did what and when, and all of it as a file."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from console.models import Role, User
+from ledger.models import Alarm, AuditEvent, FiscalDay, Site
+from ledger.selectors.audit import EVENTS_PER_PAGE, EXPORTED_AT_ONCE
+from ledger.services.alarms import alarm_acknowledge
+from ledger.services.audit import audit_record
+from ledger.services.resends import resend_request
+from tests.factories import make_day, make_site, make_user
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return make_site("S1", name="Harbour")
+
+
+@pytest.fixture
+def person(db: None) -> User:
+    return make_user(first_name="Maja", last_name="Lindqvist")
+
+
+@pytest.fixture
+def reader(client: Client, db: None) -> Client:
+    client.force_login(make_user(Role.AUDITOR))
+    return client
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def record(actor: Any = "a program", action: str = "site.changed", **values: Any) -> AuditEvent:
+    with transaction.atomic():
+        return audit_record(action=action, actor=actor, **values)
+
+
+def test_a_change_is_shown_before_and_after(reader: Client, site: Site, person: User) -> None:
+    detail = {"before": {"name": "Harbor"}, "after": {"name": "<b>Harbour"}, "note": "as signed"}
+    record(person, site=site, detail=detail)
+    text = flat(reader.get("/audit/").text)
+    assert "Site changed" in text
+    assert "Maja Lindqvist" in text
+    assert "<td>Harbor</td> <td>&lt;b&gt;Harbour</td>" in text
+    assert "as signed" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("person=maja", "first"),
+        ("action=site.registered", "second"),
+        ("site=S1", "first"),
+        ("fiscal_day=2026-11-22&sequence=7", "second"),
+        ("text=needle", "second"),
+        ("text=FIRST", "first"),
+        ("last=2000-01-01", None),
+        ("first=2999-01-01", None),
+    ],
+)
+def test_it_is_searched(
+    reader: Client, site: Site, person: User, query: str, found: str | None
+) -> None:
+    record(person, site=site, subject="first")
+    record(
+        action="site.registered",
+        site=make_site("S2"),
+        subject="second",
+        fiscal_day=datetime.date(2026, 11, 22),
+        sequence=7,
+        detail={"note": "a needle"},
+    )
+    text = reader.get(f"/audit/?{query}", headers=HTMX).text
+    assert [each for each in ("first", "second") if f"· {each}" in flat(text)] == [
+        each for each in (found,) if each
+    ]
+    assert flat(reader.get("/audit/?first=2026-13-01&action=x&before=y").text).count("· first")
+
+
+def test_it_comes_in_pages(reader: Client, site: Site) -> None:
+    events = [record(site=site) for _ in range(EVENTS_PER_PAGE + 1)]
+    text = reader.get("/audit/").text
+    assert f"event-{events[0].pk}" not in text
+    assert f"before={events[1].pk}" in text
+    assert f"event-{events[0].pk}" in reader.get(f"/audit/?before={events[1].pk}").text
+
+
+def test_who_sees_what(client: Client, site: Site) -> None:
+    own, other = record(site=site), record(site=make_site("S2"))
+    nowhere = record()
+    seen = {
+        Role.AUDITOR: {own.pk, other.pk, nowhere.pk},
+        Role.APPROVER: {own.pk, other.pk, nowhere.pk},
+        Role.STAFF: {own.pk, other.pk, nowhere.pk},
+        Role.ADMINISTRATOR: {own.pk, other.pk, nowhere.pk},
+        Role.MANAGER: {own.pk},
+        Role.FRONTEND: set(),
+    }
+    for role, expected in seen.items():
+        client.force_login(make_user(role, site))
+        text = client.get("/audit/").text
+        assert {e.pk for e in (own, other, nowhere) if f"event-{e.pk}" in text} == expected
+        lines = b"".join(client.get("/audit/export/jsonl/").streaming_content).splitlines()  # type: ignore[attr-defined]
+        assert {json.loads(line)["id"] for line in lines} == expected
+
+
+class TestExports:
+    def test_they_hold_what_the_filter_leaves(self, reader: Client, site: Site) -> None:
+        record(site=site, subject='=HYPERLINK("x")', detail={"note": "ü"})
+        record(action="site.registered")
+        answer = reader.get("/audit/export/csv/?action=site.changed")
+        text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+        [row] = list(csv.DictReader(io.StringIO(text)))
+        assert (row["site"], row["subject"]) == ("S1", '\'=HYPERLINK("x")')
+        assert json.loads(row["detail"]) == {"note": "ü"}
+        assert "attachment" in answer["Content-Disposition"]
+        assert reader.get("/audit/export/xlsx/").status_code == 404
+
+    def test_they_are_read_part_by_part(self, reader: Client, site: Site) -> None:
+        AuditEvent.objects.bulk_create(
+            AuditEvent(actor_name="x", action="site.changed", site=site)
+            for _ in range(2 * EXPORTED_AT_ONCE + 1)
+        )
+        answer = reader.get("/audit/export/jsonl/")
+        with CaptureQueriesContext(connection) as queries:
+            parts = list(answer.streaming_content)  # type: ignore[attr-defined]
+        assert [part.count(b"\n") for part in parts] == [EXPORTED_AT_ONCE, EXPORTED_AT_ONCE, 1]
+        assert len(queries) == len(parts) + 1
+
+
+class TestWhatPeopleDoIsRecorded:
+    def test_a_resend_is(self, site: Site, person: User) -> None:
+        day = make_day(site, fiscal_day="2026-11-20", entries=2, highest_sequence=4)
+        assert resend_request(day=FiscalDay.objects.get(pk=day.pk), requested_by=person) == 2
+        event = AuditEvent.objects.get()
+        assert (event.action, event.actor, event.fiscal_day) == (
+            "resend.requested",
+            person,
+            datetime.date(2026, 11, 20),
+        )
+        assert resend_request(day=FiscalDay.objects.get(pk=day.pk), requested_by=person) == 0
+        assert AuditEvent.objects.count() == 1
+
+    def test_an_acknowledgement_is_once(self, site: Site, person: User) -> None:
+        key = {"device": "tank", "number": 1, "code": "low", "at": timezone.now()}
+        Alarm.objects.create(site=site, state="started", **key)
+        for _ in range(2):
+            alarm_acknowledge(site=site, acknowledged_by=person, **key)
+        event = AuditEvent.objects.get()
+        assert (event.action, event.actor, event.site) == ("alarm.acknowledged", person, site)
+
+    @pytest.mark.django_db
+    def test_what_a_program_does_is(self, settings: Any) -> None:
+        settings.DEBUG = True
+        for _ in range(2):
+            call_command("seed_demo", sites=2)
+        event = AuditEvent.objects.get()
+        assert (event.action, event.actor, event.actor_name) == ("demo.seeded", None, "seed_demo")

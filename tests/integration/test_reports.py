@@ -1,0 +1,362 @@
+"""Reports: of a period, of a fiscal day, of wet stock; on screen, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from console.models import Role
+from ledger.models import (
+    DayTotal,
+    Delivery,
+    Dip,
+    FiscalDay,
+    HourTotal,
+    Kind,
+    MonthSum,
+    Payment,
+    PaymentTotal,
+    Site,
+    Totalizer,
+)
+from ledger.selectors.measures import Measure
+from ledger.selectors.reports import ByKind, CurrencyReport, PeriodReport, period_report
+from ledger.selectors.reports_day import day_report
+from ledger.selectors.reports_stock import stock_trend
+from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
+
+pytestmark = pytest.mark.django_db
+DAY = datetime.date(2026, 11, 21)
+TODAY = datetime.date(2026, 11, 24)
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(make_user())
+    return client
+
+
+def shape(value: object) -> object:
+    """What a report looks like whatever its figures are: JSON's names, and lists by length."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items()}
+    return type(value).__name__ if isinstance(value, list) else None
+
+
+NOTHING = {
+    "none()": lambda: Site.objects.none(),
+    "an empty list": list,
+    "an empty slice": lambda: Site.objects.all()[5:9],
+    "a union of nothing": lambda: Site.objects.none().union(Site.objects.none()),
+    "a filter that finds none": lambda: Site.objects.filter(code="NOBODY"),
+}
+
+
+@pytest.mark.parametrize("sites", NOTHING.values(), ids=list(NOTHING))
+def test_no_site_is_zeros_and_never_everything(sites) -> None:
+    make_day(make_site("S1"), fiscal_day="2026-11-21")
+    report = period_report(sites=sites(), first=DAY, last=DAY)
+    [nothing] = report.currencies
+    assert nothing.kinds == ByKind()
+    assert nothing.turnover == Measure()
+    assert (nothing.currency, nothing.entries, nothing.fiscal_days) == ("", 0, 0)
+    assert [line.kinds for line in nothing.payments] == [ByKind()] * (len(Payment) + 1)
+    assert [line.turnover for line in nothing.hours] == [Measure()] * 24
+    assert [(line.day, line.turnover) for line in nothing.times] == [(DAY, Measure())]
+    assert (report.corrections, report.correction_count, report.site_count) == ([], 0, 0)
+    assert stock_trend(site=None) == []
+
+
+EVERYTHING = {
+    "None": lambda: None,
+    "all()": lambda: Site.objects.all(),
+    "a slice": lambda: Site.objects.all()[:9],
+    "a union": lambda: Site.objects.filter(code="S1").union(Site.objects.exclude(code="S1")),
+    "a list": lambda: list(Site.objects.all()),
+    "ids": lambda: {site.pk for site in Site.objects.all()},
+}
+
+
+@pytest.mark.parametrize("sites", EVERYTHING.values(), ids=list(EVERYTHING))
+def test_sites_may_come_as_anything(sites) -> None:
+    for code in ("S1", "S2"):
+        make_day(make_site(code), fiscal_day="2026-11-21")
+    [report] = period_report(sites=sites(), first=DAY, last=DAY).currencies
+    assert report.turnover == Measure(
+        count=6, volume=Decimal("194.442"), amount=Decimal("287.58"), tax=Decimal(0)
+    )
+    assert [line.code for line in report.sites] == ["S1", "S2"]
+
+
+def test_no_day_and_no_entries_have_the_same_shape_with_zeros() -> None:
+    site = make_site("S1")
+    without = period_report(sites=[site], first=DAY, last=DAY).currencies[0]
+    assert without.turnover == Measure()
+    assert without.currency == "GBP"
+    assert [line.code for line in without.sites] == ["S1"]
+    assert period_report(sites=[site]).currencies[0].times == []
+    day = make_day(site, fiscal_day="2026-11-21", entries=0)
+    report = day_report(day)
+    assert report.totals.turnover == Measure()
+    assert (report.nozzles, report.deliveries, report.corrections) == ([], [], [])
+
+
+def make_rates(site: Site) -> FiscalDay:
+    day = make_day(site, fiscal_day="2026-11-21", entries=0)
+    FiscalDay.objects.filter(pk=day.pk).update(entry_count=7)
+    key = {"site": site, "fiscal_day": DAY}
+    for product, kind, rate, count, volume, amount, tax in (
+        ("E10", Kind.SALE, 20, 3, "90.000", "130.01", "21.67"),
+        ("E10", Kind.REFUND, 20, 1, "-10.000", "-14.50", "-2.42"),
+        ("E10", Kind.TEST, 20, 1, "20.000", "29.00", "4.83"),
+        ("B7", Kind.DRIVE_OFF, 20, 1, "40.000", "60.00", "10.00"),
+        ("SHOP", Kind.SALE, 5, 1, "0", "2.10", "0.10"),
+        ("SHOP", Kind.SALE, -1, 1, "0", "1.00", "0"),
+    ):
+        DayTotal.objects.create(
+            **key, product=product, kind=kind, tax_rate=rate, count=count, volume=volume,
+            amount=amount, tax=tax,
+        )  # fmt: skip
+    PaymentTotal.objects.create(
+        **key, payment=Payment.CARD, kind=Kind.SALE, count=5, volume=90, amount="133.11"
+    )
+    PaymentTotal.objects.create(
+        **key, payment=0, kind=Kind.REFUND, count=1, volume=-10, amount="-14.50"
+    )
+    HourTotal.objects.create(**key, hour=23, count=6, volume=80, amount="118.61")
+    return day
+
+
+def test_net_and_tax_add_up_to_gross_by_rate() -> None:
+    make_rates(make_site("S1"))
+    [report] = period_report(first=DAY, last=DAY).currencies
+    assert [
+        (line.tax_rate, line.turnover.net, line.turnover.tax, line.turnover.amount)
+        for line in report.taxes
+    ] == [
+        (20, Decimal("96.26"), Decimal("19.25"), Decimal("115.51")),
+        (5, Decimal("2.00"), Decimal("0.10"), Decimal("2.10")),
+        (None, Decimal("1.00"), Decimal("0.00"), Decimal("1.00")),
+    ]
+    assert report.turnover.amount == sum(line.turnover.amount for line in report.taxes)
+    assert report.turnover.amount == sum(line.kinds.turnover.amount for line in report.payments)
+    assert report.turnover.amount == sum(line.turnover.amount for line in report.hours)
+    assert report.turnover.amount == sum(line.turnover.amount for line in report.times)
+    assert report.kinds.tests.volume == 20
+    assert report.kinds.drive_offs.amount == 60
+
+
+def test_currencies_are_never_added_to_each_other() -> None:
+    make_day(make_site("S1"), fiscal_day="2026-11-21")
+    make_day(make_site("S2", currency="CZK"), fiscal_day="2026-11-21", entries=1)
+    found = period_report(first=DAY, last=DAY).currencies
+    assert {one.currency: one.turnover.count for one in found} == {"GBP": 3, "CZK": 1}
+
+
+def post(site: Site, *, to: datetime.date, side: int, amount: str, payment: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO correction_posting (site_id, fiscal_day, sequence, revision, side, "
+            "posted_to, kind, product, tax_rate, payment, hour, count, volume, amount, tax) "
+            "VALUES (%s, '2026-10-01', 1, 1, %s, %s, 1, 'E10', 20, %s, 12, %s, %s, %s, %s)",
+            [site.pk, side, to, payment, side, side * 10, amount, side],
+        )
+
+
+def test_corrections_count_on_the_day_that_they_are_posted_to() -> None:
+    site = make_site("S1")
+    make_day(site, fiscal_day="2026-11-21")
+    post(site, to=DAY, side=-1, amount="-50.00", payment=1)
+    post(site, to=DAY, side=1, amount="55.00", payment=2)
+    [report] = period_report(first=DAY, last=DAY).currencies
+    assert report.turnover.amount == Decimal("148.79")
+    assert report.moved.turnover.amount == Decimal("5.00")
+    paid = {line.payment: line.kinds.sales.amount for line in report.payments}
+    assert (paid[Payment.CASH], paid[Payment.CARD], paid[None]) == (
+        Decimal("-50.00"),
+        Decimal("55.00"),
+        Decimal("143.79"),
+    )
+    before = datetime.date(2026, 11, 20)
+    assert period_report(first=before, last=before).currencies[0].moved == ByKind()
+
+
+def by_day(first: datetime.date, last: datetime.date) -> Measure:
+    days = (last - first).days + 1
+    return sum(
+        (
+            period_report(first=day, last=day).currencies[0].turnover
+            for day in (first + datetime.timedelta(days=n) for n in range(days))
+            if DayTotal.objects.filter(fiscal_day=day).exists()
+        ),
+        Measure(),
+    )
+
+
+def test_a_long_period_is_the_sum_of_its_days_also_after_a_late_entry() -> None:
+    site = make_site("S1")
+    for day in ("2026-06-30", "2026-07-01", "2026-07-31", "2026-08-15", "2026-11-01"):
+        make_day(site, fiscal_day=day)
+    first, last = datetime.date(2026, 6, 30), datetime.date(2026, 11, 2)
+
+    def check() -> PeriodReport:
+        report = period_report(first=first, last=last, today=TODAY)
+        [one] = report.currencies
+        assert report.is_by_month
+        assert one.turnover == by_day(first, last)
+        assert one.turnover.count == sum(line.turnover.count for line in one.times)
+        assert one.turnover.count == sum(line.turnover.count for line in one.hours)
+        assert one.turnover.amount == sum(line.kinds.turnover.amount for line in one.payments)
+        return report
+
+    check()
+    months = MonthSum.objects.values_list("month", "entries").order_by("month")
+    assert list(months) == [
+        (datetime.date(2026, 7, 1), 6),
+        (datetime.date(2026, 8, 1), 3),
+    ]
+    # One more entry comes into a month that was summed up.
+    key = {"site": site, "fiscal_day": "2026-07-31"}
+    for model in (DayTotal, PaymentTotal, HourTotal):
+        model.objects.filter(**key).update(count=4, amount=Decimal("191.72"))
+    FiscalDay.objects.filter(**key).update(entry_count=4)
+    assert check().currencies[0].turnover.count == 16
+    assert MonthSum.objects.get(month="2026-07-01").entries == 7
+
+
+def test_a_period_without_ends_is_everything() -> None:
+    make_day(make_site("S1"), fiscal_day="2020-02-29")
+    make_day(make_site("S2"), fiscal_day="2026-11-21")
+    for first, last, count in ((None, None, 6), (DAY, None, 3), (None, DAY, 6)):
+        report = period_report(first=first, last=last, today=TODAY)
+        assert report.currencies[0].turnover.count == count
+
+
+def test_what_a_z_report_holds(staff: Client) -> None:
+    site = make_forecourt("S1")
+    opened = datetime.datetime(2026, 11, 21, 5, tzinfo=datetime.UTC)
+    day = make_day(
+        site, fiscal_day="2026-11-21", opened_at=opened, closed_at=opened.replace(hour=23),
+        last_sequence=4, entries=0, entry_count=3, highest_sequence=4,
+    )  # fmt: skip
+    for sequence, kind in ((1, Kind.SALE), (2, Kind.SALE), (4, Kind.TEST)):
+        make_entry(site, sequence=sequence, fiscal_day="2026-11-21", kind=kind, fuelling_point=1,
+                   nozzle=1)  # fmt: skip
+    Totalizer.objects.create(
+        site=site, fiscal_day=DAY, fuelling_point=1, nozzle=1, product="E10", opening=100,
+        closing=Decimal("197.221"),
+    )  # fmt: skip
+    Delivery.objects.create(
+        site=site, tank=1, at=opened.replace(hour=9), product="E10", volume=15000,
+        document="D-7", received_at=opened,
+    )  # fmt: skip
+    report = day_report(day)
+    [line] = report.nozzles
+    assert (line.kinds.sales.count, line.kinds.tests.count) == (2, 1)
+    assert (line.metered, line.difference) == (Decimal("97.221"), 0)
+    assert [one.document for one in report.deliveries] == ["D-7"]
+    text = " ".join(staff.get("/sites/S1/days/2026-11-21/report/").text.split())
+    assert "X report" in text
+    for words in ("D-7", "197.221", "Perpetual total", "Chain of seals", "half away from zero"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/reports/period/?first=2026-11-01&last=2026-11-30",
+        "/sites/S1/days/2026-11-21/report/?x=1",
+        "/reports/stock/?first=2026-11-01&last=2026-11-30&site=S1",
+    ],
+)
+def test_csv_and_json_have_what_the_page_shows(staff: Client, path: str) -> None:
+    site = make_forecourt("S1")
+    make_rates(site)
+    Dip.objects.create(
+        site=site, fiscal_day=DAY, tank=1, product="E10", opening_volume=9000, closing_volume=8900
+    )
+    assert staff.get(path).status_code == 200
+    answer = staff.get(f"{path}&format=csv")
+    assert answer["Content-Type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    told = json.loads(staff.get(f"{path}&format=json").content)
+    if "stock" in path:
+        assert rows[0]["variance_l"] == "-100.000"
+        assert told["tanks"][0]["lines"][0]["variance"] == "-100.000"
+        return
+    totals = told["currencies"][0] if "currencies" in told else told["totals"]
+    assert totals["turnover"] == {
+        "entries": 6, "litres": "80.000", "gross": "118.61", "tax": "19.35", "net": "99.26",
+    }  # fmt: skip
+    rates = {row["about"]: row for row in rows if row["part"] == "tax rate"}
+    assert (rates["20.00"]["net"], rates["not stated"]["gross"]) == ("96.26", "1.00")
+
+
+def test_a_product_cannot_smuggle_a_formula_into_a_spreadsheet(staff: Client) -> None:
+    site = make_site("S1")
+    make_day(site, fiscal_day="2026-11-21")
+    DayTotal.objects.filter(site=site).update(product="=HYPERLINK(1)")
+    text = staff.get("/reports/period/?first=2026-11-21&last=2026-11-21&format=csv").text
+    assert ",'=HYPERLINK(1)," in text
+
+
+def test_wet_stock_returns_tests_to_the_tank() -> None:
+    site = make_forecourt("S1")
+    opened = datetime.datetime(2026, 11, 21, 5, tzinfo=datetime.UTC)
+    make_day(site, fiscal_day="2026-11-21", entries=0, opened_at=opened,
+             closed_at=opened.replace(hour=22))  # fmt: skip
+    for sequence, kind in ((1, Kind.SALE), (2, Kind.TEST), (3, Kind.DRIVE_OFF)):
+        make_entry(site, fiscal_day="2026-11-21", sequence=sequence, kind=kind, tank=1)
+    Dip.objects.create(
+        site=site, fiscal_day=DAY, tank=1, product="E10", opening_volume=9000,
+        closing_volume=10000,
+    )  # fmt: skip
+    Delivery.objects.create(
+        site=site, tank=1, at=opened, product="E10", volume=1000, received_at=opened
+    )
+    [trend] = stock_trend(site=site, first=DAY, last=DAY)
+    [line] = trend.lines
+    assert (line.taken, line.book) == (Decimal("64.814"), Decimal("9935.186"))
+    assert (line.variance, trend.variance) == (Decimal("64.814"),) * 2
+
+
+def test_a_manager_reports_their_own_sites_alone(client: Client) -> None:
+    own = make_site("OWN")
+    make_day(own, fiscal_day="2026-11-21", entries=1)
+    make_day(make_site("OTHER"), fiscal_day="2026-11-21", entries=9)
+    client.force_login(make_user(Role.MANAGER, own))
+    period = "/reports/period/?first=2026-11-21&last=2026-11-21"
+    told = json.loads(client.get(f"{period}&format=json").content)
+    assert [site["code"] for site in told["currencies"][0]["sites"]] == ["OWN"]
+    assert client.get(f"{period}&sites=OTHER").status_code == 422
+    assert client.get("/sites/OTHER/days/2026-11-21/report/").status_code == 404
+    assert client.get("/reports/stock/?site=OTHER").status_code == 422
+    assert client.get("/reports/export/?sites=OTHER").status_code == 422
+    assert "OTHER" not in client.get("/reports/").text
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR])
+def test_who_sees_all_sites_reports_all(client: Client, role: Role) -> None:
+    make_day(make_site("S1"), fiscal_day="2026-11-21")
+    client.force_login(make_user(role))
+    told = client.get("/reports/period/?first=2026-11-21&last=2026-11-21&format=json").content
+    assert json.loads(told)["currencies"][0]["entries"] == 3
+
+
+def test_the_frontend_role_reports_zeros(client: Client) -> None:
+    make_day(make_site("S1"), fiscal_day="2026-11-21")
+    client.force_login(make_user(Role.FRONTEND))
+    told = client.get("/reports/period/?first=2026-11-21&last=2026-11-21&format=json").content
+    [nothing] = json.loads(told)["currencies"]
+    assert nothing["turnover"]["gross"] == "0"
+
+
+def test_everything_empty_is_a_currency_report() -> None:
+    assert period_report().currencies[0].turnover == CurrencyReport().turnover

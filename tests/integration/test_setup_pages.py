@@ -1,0 +1,286 @@
+"""Registering a site, and changing what it is and what stands on its forecourt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from console.models import Role
+from ledger.models import AuditEvent, FuellingPoint, Nozzle, Product, Site, Tank
+from tests.factories import make_day, make_forecourt, make_site, make_user
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(make_user(Role.ADMINISTRATOR))
+    return client
+
+
+def typed(client: Client, url: str) -> dict[str, Any]:
+    """What a browser would send of a page's form that nobody touched."""
+    context = client.get(url).context
+    values: dict[str, Any] = {"version": context.get("version") or ""}
+    forms = [context["form"]] if "form" in context and "rows" not in context else []
+    forms += context.get("forms") or []
+    for rows in context.get("rows") or ():
+        forms += [rows.management_form, *rows.forms]
+    for form in forms:
+        for field in form:
+            if (value := field.value()) not in {None, False}:
+                values[field.html_name] = "on" if value is True else value
+    return values
+
+
+SITE = {
+    "code": "DE-KIEL",
+    "name": "Kiel Hafen",
+    "timezone": "Europe/Berlin",
+    "currency": "EUR",
+    "stale_after_s": "300",
+    "cutoff": "07:00",
+    "correction_limit": "50.00",
+}
+
+
+def test_an_administrator_registers_a_site(admin: Client) -> None:
+    answer = admin.post("/new-site/", SITE)
+    assert (answer.status_code, answer["Location"]) == (303, "/sites/DE-KIEL/setup/products/")
+    site = Site.objects.get(code="DE-KIEL")
+    assert (site.currency, site.correction_limit) == ("EUR", 50)
+    event = AuditEvent.objects.get()
+    assert (event.action, event.site_id) == ("site.registered", site.pk)
+    assert event.detail["after"]["name"] == "Kiel Hafen"
+    assert "is registered" in admin.get(answer["Location"]).text
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+def test_a_wrong_site_is_422_and_keeps_what_was_typed(
+    admin: Client, headers: dict[str, str]
+) -> None:
+    make_site("DE-KIEL")
+    answer = admin.post("/new-site/", SITE | {"stale_after_s": "soon"}, headers=headers)
+    assert answer.status_code == 422
+    assert 'href="#id_code"' in answer.text
+    assert 'value="soon"' in answer.text
+    assert ("<html" in answer.text) is not bool(headers)
+    assert Site.objects.count() == 1
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_code_is_checked_as_soon_as_it_was_typed(admin: Client) -> None:
+    make_site("DE-KIEL", name="Old Kiel")
+    answer = admin.post("/new-site/?check=code", {"code": "de-kiel"}, headers=HTMX)
+    assert "Old Kiel has this code already." in answer.text
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("role", set(Role) - {Role.ADMINISTRATOR})
+def test_nobody_else_registers_or_changes_sites(client: Client, role: Role) -> None:
+    site = make_site("S1")
+    client.force_login(make_user(role, site))
+    assert client.post("/new-site/", SITE).status_code == 403
+    # To the frontend role there is no such site.
+    expected = 404 if role == Role.FRONTEND else 403
+    assert client.get("/sites/S1/setup/").status_code == expected
+    assert client.post("/sites/S1/setup/", {"name": "x"}).status_code == expected
+    equip = {Role.STAFF: 200, Role.FRONTEND: 404}.get(role, 403)
+    for part in ("products", "tanks", "points"):
+        assert client.get(f"/sites/S1/setup/{part}/").status_code == equip
+
+
+def test_a_site_of_somebody_else_does_not_exist(client: Client) -> None:
+    make_site("S1")
+    client.force_login(make_user(Role.MANAGER))
+    assert client.get("/sites/S1/setup/products/").status_code == 404
+    assert "S1" not in client.get("/sites/").text
+
+
+def test_what_a_site_is_changes_and_is_recorded(admin: Client) -> None:
+    site = make_site("S1", name="Old")
+    sent = typed(admin, "/sites/S1/setup/") | {"name": "New"}
+    assert admin.post("/sites/S1/setup/", sent).status_code == 303
+    site.refresh_from_db()
+    assert site.name == "New"
+    event = AuditEvent.objects.get()
+    assert event.detail == {"before": {"name": "Old"}, "after": {"name": "New"}}
+
+
+def test_nothing_changed_is_nothing_recorded(admin: Client) -> None:
+    make_forecourt("S1")
+    for page in ("", "products/", "tanks/", "points/"):
+        url = f"/sites/S1/setup/{page}"
+        assert admin.post(url, typed(admin, url)).status_code == 303
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_second_of_two_sees_what_the_first_stored(admin: Client) -> None:
+    site = make_site("S1", name="Old")
+    sent = typed(admin, "/sites/S1/setup/") | {"name": "Mine"}
+    Site.objects.filter(pk=site.pk).update(name="Theirs")
+    answer = admin.post("/sites/S1/setup/", sent, headers=HTMX)
+    assert answer.status_code == 422
+    assert "Theirs" in answer.text
+    assert 'value="Mine"' in answer.text
+    site.refresh_from_db()
+    assert site.name == "Theirs"
+    again = sent | {"version": answer.context["version"]}
+    assert admin.post("/sites/S1/setup/", again).status_code == 303
+    site.refresh_from_db()
+    assert site.name == "Mine"
+
+
+def test_the_currency_stays_once_the_ledger_holds_amounts(admin: Client) -> None:
+    site = make_site("S1", currency="GBP")
+    make_day(site)
+    sent = typed(admin, "/sites/S1/setup/") | {"currency": "EUR"}
+    admin.post("/sites/S1/setup/", sent)
+    site.refresh_from_db()
+    assert site.currency == "GBP"
+
+
+def test_staff_change_a_price(client: Client) -> None:
+    make_forecourt("S1")
+    client.force_login(make_user(Role.STAFF))
+    url = "/sites/S1/setup/products/"
+    sent = typed(client, url)
+    row = next(name for name, value in sent.items() if value == "E10" and "code" in name)
+    price = row.replace("code", "unit_price")
+    assert client.post(url, sent | {price: "1.5555"}).status_code == 303
+    assert str(Product.objects.get(code="E10").unit_price) == "1.5555"
+    event = AuditEvent.objects.get()
+    assert event.action == "site.products_changed"
+    assert event.detail["before"]["E10"]["unit_price"] == "1.4790"
+
+
+def test_what_is_in_use_cannot_go_and_the_page_says_why(admin: Client) -> None:
+    make_forecourt("S1")
+    for part, word in (("products", "tank"), ("tanks", "nozzle")):
+        url = f"/sites/S1/setup/{part}/"
+        answer = admin.post(url, typed(admin, url) | {f"{part}-0-DELETE": "on"})
+        assert answer.status_code == 422
+        assert "cannot go" in answer.text
+        assert word in answer.text
+    assert (Product.objects.count(), Tank.objects.count()) == (2, 2)
+
+
+def test_a_nozzle_needs_its_fuelling_point(admin: Client) -> None:
+    make_forecourt("S1", fuelling_points=1)
+    url = "/sites/S1/setup/points/"
+    answer = admin.post(url, typed(admin, url) | {"fuelling_points-0-DELETE": "on"})
+    assert answer.status_code == 422
+    assert FuellingPoint.objects.count() == 1
+
+
+def test_a_row_is_added_and_stored(admin: Client) -> None:
+    make_forecourt("S1", fuelling_points=1)
+    url = "/sites/S1/setup/points/"
+    more = admin.post(url, typed(admin, url) | {"add_row": "nozzles"})
+    assert more.status_code == 200
+    assert 'name="nozzles-2-number"' in more.text
+    sent = typed(admin, url) | {"nozzles-TOTAL_FORMS": "3"}
+    sent |= {"nozzles-2-fuelling_point": "1", "nozzles-2-number": "3", "nozzles-2-product": "E10"}
+    assert admin.post(url, sent).status_code == 303
+    assert Nozzle.objects.get(number=3).tank is None
+    twice = typed(admin, url) | {"nozzles-1-number": "1"}
+    assert admin.post(url, twice).status_code == 422
+
+
+def test_rows_that_somebody_else_stored_are_named(admin: Client) -> None:
+    site = make_forecourt("S1")
+    url = "/sites/S1/setup/products/"
+    sent = typed(admin, url)
+    Product.objects.create(site=site, code="LPG", name="LPG", family="lpg")
+    answer = admin.post(url, sent)
+    assert answer.status_code == 422
+    assert answer.context["lacking"] == ["LPG"]
+    assert Product.objects.filter(code="LPG").exists()
+
+
+def test_marks_of_a_tank_are_in_order(admin: Client) -> None:
+    make_forecourt("S1")
+    url = "/sites/S1/setup/tanks/"
+    answer = admin.post(url, typed(admin, url) | {"tanks-0-low_mark": "29000"})
+    assert answer.status_code == 422
+    assert 'href="#id_tanks-0-low_mark"' in answer.text
+
+
+# --- People --------------------------------------------------------------------------------------
+
+PERSON = {
+    "username": "kim",
+    "first_name": "Kim",
+    "role": "manager",
+    "sites": "S1",
+    "is_active": "on",
+    "password": "a long enough secret",
+    "password_again": "a long enough secret",
+}
+
+
+def test_a_person_is_let_in(admin: Client) -> None:
+    from console.models import User
+
+    make_site("S1")
+    assert admin.post("/people/new/", PERSON).status_code == 303
+    kim = User.objects.get(username="kim")
+    assert [site.code for site in kim.sites.all()] == ["S1"]
+    assert kim.check_password("a long enough secret")
+    event = AuditEvent.objects.get()
+    assert event.action == "person.created"
+    assert "secret" not in str(event.detail)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"password_again": "another"}, "password_again"),
+        ({"password": "short", "password_again": "short"}, "password"),
+        ({"sites": "S1 NOWHERE"}, "sites"),
+        ({"username": "TAKEN"}, "username"),
+    ],
+)
+def test_a_wrong_person_is_422(admin: Client, wrong: dict[str, str], field: str) -> None:
+    make_site("S1")
+    make_user(username="taken")
+    answer = admin.post("/people/new/", PERSON | wrong)
+    assert answer.status_code == 422
+    assert f'href="#id_{field}"' in answer.text
+    assert "a long enough secret" not in answer.text
+
+
+def test_a_person_changes_and_gets_another_password(admin: Client) -> None:
+    make_site("S1")
+    kim = make_user(Role.STAFF, username="kim")
+    url = f"/people/{kim.pk}/"
+    sent = typed(admin, url) | {"role": "manager", "sites": "S1"}
+    sent.pop("is_active")
+    assert admin.post(url, sent).status_code == 303
+    kim.refresh_from_db()
+    assert (kim.role, kim.is_active, kim.sites.count()) == ("manager", False, 1)
+    secret = {"password": "another long secret", "password_again": "another long secret"}
+    assert admin.post(f"{url}password/", secret).status_code == 303
+    kim.refresh_from_db()
+    assert kim.check_password("another long secret")
+    actions = list(AuditEvent.objects.order_by("id").values_list("action", flat=True))
+    assert actions == ["person.changed", "person.password_set"]
+
+
+def test_the_last_administrator_stays_one(admin: Client) -> None:
+    pk = admin.session["_auth_user_id"]
+    answer = admin.post(f"/people/{pk}/", typed(admin, f"/people/{pk}/") | {"role": "staff"})
+    assert answer.status_code == 422
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("role", set(Role) - {Role.ADMINISTRATOR})
+def test_nobody_else_sees_people(client: Client, role: Role) -> None:
+    person = make_user(role)
+    client.force_login(person)
+    for url in ("/people/", "/people/new/", f"/people/{person.pk}/"):
+        assert client.get(url).status_code == 403

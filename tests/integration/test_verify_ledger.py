@@ -1,0 +1,266 @@
+"""Tampering behind Django's back is found, and named, whatever row it is done to."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from console.models import Role
+from ledger.models import (
+    Correction,
+    DeclaredTotal,
+    Dip,
+    Explanation,
+    FiscalDay,
+    Site,
+    Totalizer,
+)
+from ledger.selectors.reconciliation import reconciliation
+from ledger.services.corrections import Draft, correction_approve, correction_propose
+from ledger.services.sealing import difference_explain
+from ledger.verification import SealCopy, ledger_verify
+from tests.factories import make_day, make_forecourt, make_user
+from tests.sealing import sealed, tamper
+
+pytestmark = pytest.mark.django_db
+
+FIRST, SECOND, OPEN = "2026-11-20", "2026-11-21", "2026-11-22"
+
+
+@pytest.fixture
+def site() -> Site:
+    """Two sealed days with one of everything in them, and an open one."""
+    site = make_forecourt("HILL")
+    staff, approver = make_user(), make_user(Role.APPROVER)
+    first = make_day(site, fiscal_day=FIRST, entries=5)
+    second = make_day(site, fiscal_day=SECOND, entries=4)
+    key = {"site": site, "fiscal_day": second.fiscal_day}
+    now = datetime.datetime(2026, 11, 22, 6, tzinfo=datetime.UTC)
+    DeclaredTotal.objects.create(
+        **key, product="E10", count=4, volume=Decimal("129.628"), amount=Decimal("191.72")
+    )
+    Totalizer.objects.create(
+        **key, fuelling_point=1, nozzle=1, product="E10", opening=Decimal(7), closing=Decimal(7)
+    )
+    Dip.objects.create(
+        **key, tank=1, product="E10", opening_volume=Decimal(900), closing_volume=Decimal(900)
+    )
+    sealed(first, by=(staff, approver))
+    # The day that takes the correction of the sealed one: its totals are not the declared ones.
+    FiscalDay.objects.filter(pk=second.pk).update(
+        closed_at=now, last_sequence=4, closing_digest=bytes(32)
+    )
+    second.refresh_from_db()
+    correction = correction_propose(
+        draft=Draft(
+            site=site,
+            fiscal_day=first.fiscal_day,
+            sequence=2,
+            action=Correction.Action.VOID,
+            reason=Correction.Reason.SOLD_TWICE,
+        ),
+        author=staff,
+    )
+    correction_approve(correction=correction, decided_by=approver)
+    for difference in reconciliation(second).unexplained:
+        difference_explain(
+            day=second,
+            subject=difference.subject,
+            key=difference.key,
+            difference=difference.stated,
+            reason=Explanation.Reason.CORRECTED,
+            note="",
+            author=staff,
+        )
+    sealed(second, by=(staff, approver))
+    make_day(site, fiscal_day=OPEN, entries=2)
+    return site
+
+
+def faults(site: Site, **options: Any) -> list[str]:
+    return [str(fault) for fault in ledger_verify(sites=[site], **options).faults]
+
+
+def test_an_untouched_ledger_has_no_fault(site: Site) -> None:
+    verdict = ledger_verify(sites=[site])
+    assert (verdict.faults, verdict.days, verdict.sealed, verdict.entries) == ([], 3, 2, 11)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "said"),
+    [
+        # Entries: changed, removed, added, swapped; in a sealed day they are named.
+        (f"UPDATE entry SET amount = 1 WHERE fiscal_day = '{FIRST}' AND sequence = 4",
+         f"HILL {FIRST}: entry 4 is not as it was sealed"),
+        (f"UPDATE entry SET payment = 1 WHERE fiscal_day = '{SECOND}' AND sequence = 2",
+         f"HILL {SECOND}: entry 2 is not as it was sealed"),
+        (f"UPDATE entry SET flags = 1 WHERE fiscal_day = '{FIRST}' AND sequence = 1",
+         f"HILL {FIRST}: entry 1 is not as it was sealed"),
+        (f"DELETE FROM entry WHERE fiscal_day = '{FIRST}' AND sequence = 3",
+         f"HILL {FIRST}: entry 3 is not as it was sealed"),
+        (f"UPDATE entry SET sequence = 9 WHERE fiscal_day = '{FIRST}' AND sequence = 5",
+         f"HILL {FIRST}: entry 5 is not as it was sealed"),
+        ((f"UPDATE entry SET fiscal_day = '{SECOND}', sequence = 9"
+         f" WHERE fiscal_day = '{FIRST}' AND sequence = 5"),
+         f"HILL {FIRST}: entry 5 is not as it was sealed"),
+        # In an open day only the totals can tell.
+        (f"UPDATE entry SET amount = 1 WHERE fiscal_day = '{OPEN}' AND sequence = 1",
+         f"HILL {OPEN}: the total of E10, kind 1, is not that of its entries"),
+        (f"DELETE FROM entry WHERE fiscal_day = '{OPEN}' AND sequence = 1",
+         f"HILL {OPEN}: the day counts 2 entries up to 2, there are 1 up to 2"),
+        # Totals, of a sealed and of an open day.
+        (f"UPDATE day_total SET tax = 1 WHERE fiscal_day = '{FIRST}'", f"HILL {FIRST}: sealed was"),
+        (f"UPDATE day_total SET amount = 1 WHERE fiscal_day = '{OPEN}'",
+         f"HILL {OPEN}: the total of E10"),
+        (f"UPDATE payment_total SET amount = 1 WHERE fiscal_day = '{OPEN}'",
+         f"HILL {OPEN}: the total of payment 0"),
+        (f"UPDATE hour_total SET count = 1 WHERE fiscal_day = '{OPEN}'",
+         f"HILL {OPEN}: the total of hour 12"),
+        (f"DELETE FROM hour_total WHERE fiscal_day = '{FIRST}'", f'{FIRST}: sealed was ["hour"'),
+        # What was declared, read and explained.
+        ("UPDATE declared_total SET amount = 1", f'{SECOND}: sealed was ["declared"'),
+        ("DELETE FROM declared_total", f'{SECOND}: sealed was ["declared"'),
+        ("UPDATE totalizer SET closing = 8", f'{SECOND}: sealed was ["totalizer"'),
+        ("UPDATE dip SET closing_water = 8", f'{SECOND}: sealed was ["dip"'),
+        ("UPDATE explanation SET note = 'x'", f'{SECOND}: sealed was ["explanation"'),
+        # Corrections and their postings.
+        ("UPDATE correction SET note = 'x'", f'{SECOND}: sealed was ["correction"'),
+        ("DELETE FROM correction", f'{SECOND}: sealed was ["correction"'),
+        ("UPDATE correction_posting SET amount = -1", f'{SECOND}: sealed was ["posting"'),
+        ("DELETE FROM correction_posting", f'{SECOND}: sealed was ["posting"'),
+        # The day and the seal themselves.
+        (f"UPDATE fiscal_day SET close_reason = 'x' WHERE fiscal_day = '{FIRST}'",
+         f'{FIRST}: sealed was ["day"'),
+        ((f"UPDATE fiscal_day SET seal = decode(repeat('00', 32), 'hex')"
+         f" WHERE fiscal_day = '{FIRST}'"), f"{FIRST}: the seal is not that of its document"),
+        ((f"UPDATE fiscal_day SET previous_seal = decode(repeat('01', 32), 'hex')"
+         f" WHERE fiscal_day = '{SECOND}'"), f"{SECOND}: the previous seal is not the one"),
+        (f"UPDATE fiscal_day SET perpetual_total = 1 WHERE fiscal_day = '{SECOND}'",
+         f"{SECOND}: the perpetual total is not the one"),
+        (f"UPDATE fiscal_day SET z_number = 7 WHERE fiscal_day = '{SECOND}'",
+         f"{SECOND}: the Z number is not the one"),
+        (f"UPDATE day_seal SET document = document || 'x' WHERE fiscal_day = '{FIRST}'",
+         f"{FIRST}: the sealed document was changed"),
+        (f"DELETE FROM day_seal WHERE fiscal_day = '{FIRST}'",
+         f"{FIRST}: the sealed document was changed"),
+        (f"DELETE FROM fiscal_day WHERE fiscal_day = '{FIRST}'",
+         f"{FIRST}: the fiscal day is gone; its seal is there"),
+    ],
+)  # fmt: skip
+def test_tampering_is_named(site: Site, tampering: str, said: str) -> None:
+    tamper(tampering)
+    found = faults(site)
+    assert any(said in fault for fault in found), found
+
+
+def test_one_broken_day_does_not_break_those_after_it(site: Site) -> None:
+    tamper(f"UPDATE entry SET amount = 1 WHERE fiscal_day = '{FIRST}' AND sequence = 4")
+    assert not [fault for fault in faults(site) if SECOND in fault]
+
+
+def test_an_unsealed_day_that_was_sealed_breaks_the_chain(site: Site) -> None:
+    tamper(
+        "UPDATE fiscal_day SET sealed_at = NULL, seal = NULL, z_number = NULL, sealed_by_id = NULL,"
+        f" perpetual_total = NULL WHERE fiscal_day = '{FIRST}'"
+    )
+    tamper(f"DELETE FROM day_seal WHERE fiscal_day = '{FIRST}'")
+    assert any(SECOND in fault for fault in faults(site))
+
+
+def test_a_posting_of_an_open_day_is_what_its_correction_states(site: Site) -> None:
+    staff = make_user()
+    correction_propose(
+        draft=Draft(
+            site=site,
+            fiscal_day=datetime.date.fromisoformat(OPEN),
+            sequence=1,
+            action=Correction.Action.VOID,
+            reason=Correction.Reason.SOLD_TWICE,
+        ),
+        author=staff,
+    )
+    assert faults(site) == []
+    tamper(f"UPDATE correction_posting SET amount = -1 WHERE posted_to = '{OPEN}'")
+    assert faults(site) == [
+        f"HILL {OPEN}: the postings of revision 1 of entry 1 of {OPEN} are not what it states"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("ALTER TABLE entry DISABLE TRIGGER entry_append_only", "guard entry_append_only of entry"),
+        ("ALTER TABLE entry_2026_11 DISABLE TRIGGER ALL", "of entry_2026_11 is disabled"),
+        ("DROP TRIGGER day_seal_append_only ON day_seal", "append_only of day_seal is gone"),
+        ("ALTER TABLE fiscal_day DISABLE TRIGGER fiscal_day_sealed", "fiscal_day is disabled"),
+    ],
+)
+def test_a_guard_that_was_taken_away_is_found(site: Site, statement: str, said: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement)
+    assert any(said in fault for fault in faults(site))
+
+
+class TestTheCopyOfTheSite:
+    def copy(self, **changes: Any) -> dict[str, SealCopy]:
+        day = FiscalDay.objects.get(fiscal_day=SECOND)
+        values = {"fiscal_day": day.fiscal_day, "z_number": 2, "seal": day.seal_hex}
+        return {"HILL": SealCopy(**values | changes)}
+
+    def test_it_agrees(self, site: Site) -> None:
+        assert faults(site, copies=self.copy()) == []
+
+    def test_a_chain_that_was_made_anew_does_not(self, site: Site) -> None:
+        found = faults(site, copies=self.copy(seal="00" * 32))
+        assert found == [f"HILL {SECOND}: the site holds another seal of this day"]
+
+    def test_a_seal_that_is_gone_is_missed(self, site: Site) -> None:
+        later = datetime.date(2026, 11, 22)
+        assert faults(site, copies=self.copy(fiscal_day=later)) == [
+            "HILL 2026-11-22: the site holds a seal of a day that is not sealed"
+        ]
+
+    def test_a_site_without_one_is_only_noted(self, site: Site) -> None:
+        verdict = ledger_verify(sites=[site], copies={})
+        assert (verdict.faults, verdict.notes) == ([], ["HILL holds no copy of its seal"])
+
+
+class TestTheCommand:
+    def verify(self, *arguments: str) -> str:
+        out = io.StringIO()
+        call_command("verify_ledger", *arguments, stdout=out)
+        return out.getvalue()
+
+    def test_it_says_what_it_looked_at(self, site: Site) -> None:
+        said = self.verify()
+        assert "11 entries of 3 fiscal days, 2 of them sealed" in said
+        assert "Everything agrees." in said
+
+    def test_it_fails_and_names_the_first_fault(self, site: Site) -> None:
+        tamper(f"UPDATE entry SET amount = 1 WHERE fiscal_day = '{FIRST}' AND sequence = 4")
+        with pytest.raises(CommandError, match="entry 4 is not as it was sealed") as caught:
+            self.verify()
+        assert caught.value.returncode == 1
+
+    def test_a_range_is_verified_from_the_seal_before_it(self, site: Site) -> None:
+        assert "4 entries of 1 fiscal day" in self.verify("--from", SECOND, "--to", SECOND)
+
+    def test_one_site(self, site: Site) -> None:
+        make_day(make_forecourt("VALE"), entries=1)
+        assert "1 entry of 1 fiscal day" in self.verify("--site", "VALE")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["--site", "NOBODY"], ["--from", "yesterday"], ["--from", OPEN, "--to", FIRST]],
+    )
+    def test_what_cannot_be_asked_is_refused(self, site: Site, arguments: list[str]) -> None:
+        with pytest.raises(CommandError) as caught:
+            self.verify(*arguments)
+        assert caught.value.returncode == 2
