@@ -16,6 +16,7 @@ from console.access import visible_site_ids, visible_sites
 from console.forms.filters import ANY_TOPIC, SiteFilterForm, SiteOrder
 from console.fragments import NetworkFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.live.service import SERVICE
 from console.models import Role, User
 from console.network_view import NetworkView
 from console.pieces import network_pieces
@@ -49,7 +50,13 @@ def attention_context(view: NetworkView) -> dict[str, Any]:
 
 def ingest_context(view: NetworkView) -> dict[str, Any]:
     """Context of `_network_ingest.html`. Workers are named to those who see the whole network."""
-    return {"pulse": view.pulse, "is_whole_network": view.is_whole}
+    live = SERVICE.hub.counts
+    return {
+        "pulse": view.pulse,
+        "is_whole_network": view.is_whole,
+        "skipped_updates": live.skipped,
+        "failed_renders": live.failed_renders,
+    }
 
 
 def charts_context(view: NetworkView) -> dict[str, Any]:
