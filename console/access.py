@@ -33,6 +33,11 @@ EQUIPMENT_ROLES = frozenset({Role.STAFF, Role.ADMINISTRATOR})
 #: Roles that decide on corrections which others proposed.
 APPROVING_ROLES = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 
+#: Roles that settle a fiscal day: close it by hand, explain what differs, propose its seal.
+SETTLING_ROLES = frozenset({Role.STAFF, Role.APPROVER, Role.ADMINISTRATOR})
+#: Roles that seal what somebody else proposed.
+SEALING_ROLES = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
+
 
 def sees_all_sites(user: User | AnonymousUser) -> bool:
     """Say whether the person's role sees the whole network."""
@@ -150,3 +155,32 @@ def may_only_propose(user: User | AnonymousUser) -> bool:
 def may_approve(user: User | AnonymousUser) -> bool:
     """Say whether the person decides on what others proposed."""
     return isinstance(user, User) and user.is_active and user.role in APPROVING_ROLES
+
+
+def may_settle(user: User | AnonymousUser) -> bool:
+    """Say whether the person closes days by hand, explains differences and proposes seals."""
+    return isinstance(user, User) and user.is_active and user.role in SETTLING_ROLES
+
+
+def may_seal(user: User | AnonymousUser) -> bool:
+    """Say whether the person seals days that others propose."""
+    return isinstance(user, User) and user.is_active and user.role in SEALING_ROLES
+
+
+def site_to_settle(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
+    """Return a site whose days the person settles, and the person.
+
+    Http404 when there is none that they may see, PermissionDenied when they may only see it.
+    """
+    site = site_for(user, code)
+    if not isinstance(user, User) or not may_settle(user):
+        raise PermissionDenied
+    return site, user
+
+
+def site_to_seal(user: User | AnonymousUser, code: str) -> tuple[Site, User]:
+    """Return a site whose days the person seals, and the person. Raises as `site_to_settle`."""
+    site = site_for(user, code)
+    if not isinstance(user, User) or not may_seal(user):
+        raise PermissionDenied
+    return site, user

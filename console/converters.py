@@ -31,3 +31,17 @@ class FiscalDayConverter:
     def to_url(self, value: datetime.date) -> str:
         """Return the date as the address writes it."""
         return value.isoformat()
+
+
+class DifferenceConverter:
+    """What differs in a day and of which device or product: `missing`, `nozzle-3-1`."""
+
+    regex = r"[a-z_]+(?:-[^/]{1,32})?"
+
+    def to_python(self, value: str) -> str:
+        """Return it as it is: a difference that there is not answers 404."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Return it as it is; the address quotes what has to be."""
+        return value

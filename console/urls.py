@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from console.converters import FiscalDayConverter, SiteCodeConverter
+from console.converters import DifferenceConverter, FiscalDayConverter, SiteCodeConverter
 from console.views import (
     approvals,
     audit,
@@ -21,10 +21,12 @@ from console.views import (
     people,
     quarantine,
     reports,
+    settle,
     setup,
     site,
 )
 
+register_converter(DifferenceConverter, "difference")
 register_converter(FiscalDayConverter, "fiscal_day")
 register_converter(SiteCodeConverter, "site_code")
 
@@ -82,6 +84,37 @@ urlpatterns = [
         operate.request_resend,
         name="request_resend",
     ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/reconciliation/",
+        settle.reconciliation,
+        name="reconciliation",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/reconciliation/<difference:slug>/",
+        settle.explain,
+        name="explain_difference",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/close/",
+        settle.close_day,
+        name="close_day",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/seal/",
+        settle.seal_day,
+        name="seal_day",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/seal/propose/",
+        settle.propose_seal,
+        name="propose_seal",
+    ),
+    path(
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/seal/withdraw/",
+        settle.withdraw_seal,
+        name="withdraw_seal",
+    ),
+    path("days/", settle.days_to_seal, name="days_to_seal"),
     path(
         "sites/<site_code:code>/alarms/acknowledge/",
         operate.acknowledge_alarm,

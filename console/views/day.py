@@ -6,16 +6,18 @@ import contextlib
 import datetime
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from console.access import may_operate, site_for
+from console.access import may_operate, may_seal, may_settle, site_for
 from console.forms.filters import EntryFilterForm
 from console.fragments import DayFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.models import User
 from console.pieces import day_pieces
 from ledger.models import FiscalDay, Site
 from ledger.selectors.days import (
@@ -31,6 +33,7 @@ from ledger.selectors.days import (
 from ledger.selectors.pace import day_by_hour
 from ledger.selectors.resends import day_resend
 from ledger.selectors.revisions import entry_rows
+from ledger.selectors.sealing import first_unsealed
 
 SEQUENCE_MAX = 2_147_483_647
 
@@ -44,6 +47,17 @@ def state_context(day: FiscalDay) -> dict[str, Any]:
         "resend": day_resend(day),
         "by_hour": day_by_hour(day.site, day),
         "families": product_families(day.site),
+    }
+
+
+def settling_context(user: User | AnonymousUser, day: FiscalDay) -> dict[str, Any]:
+    """Context of `_day_settling.html`: how far the day is, and what the person may do about it."""
+    return {
+        "site": day.site,
+        "day": day,
+        "earlier": first_unsealed(day.site_id, before=day.fiscal_day),
+        "may_settle": may_settle(user),
+        "may_seal": may_seal(user),
     }
 
 
@@ -80,6 +94,7 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
     }
     if wants_fragment(request):
         return render(request, "console/_day_entries.html", context)
+    context |= settling_context(request.user, found)
     context["pieces"] = day_pieces(DAY_FRAGMENTS, found)
     context["may_operate"] = may_operate(request.user)
     context["previous_day"], context["next_day"] = day_neighbours(found)
@@ -107,7 +122,8 @@ def days(request: HttpRequest, code: str) -> HttpResponse:
 
 def fiscal_day_for(site: Site, fiscal_day: datetime.date) -> FiscalDay:
     """Return the site's fiscal day; Http404 when it has none of that date."""
-    days = FiscalDay.objects.select_related("site")
+    people = ("closed_by", "seal_proposed_by", "sealed_by")
+    days = FiscalDay.objects.select_related("site", *people)
     found = days.filter(pk=(site.id, fiscal_day)).first()
     if found is None:
         raise Http404(_("The site has no such fiscal day."))

@@ -1,8 +1,32 @@
 -- What the site declared as it closed its day. The caller holds the day's row and has seen that
--- it was not declared before.
-WITH day AS (
+-- the site has not declared it before, and that it is not sealed.
+--
+-- Staff may have closed the day by hand meanwhile. The site knows best what it sold, so its own
+-- closing completes that: its time and last sequence take the place of what the person stated,
+-- its totals, meters and dips come in, and the trail says what was there before. Entries that are
+-- missing by the site's count then show. Who closed it by hand and why stays on the day. A seal
+-- that was proposed is no longer, since whoever proposed it has not seen this.
+WITH before AS (
+    SELECT site_id, fiscal_day, closed_at, last_sequence
+    FROM fiscal_day
+    WHERE site_id = %(site_id)s AND fiscal_day = %(fiscal_day)s AND closed_by_id IS NOT NULL
+),
+trail AS (
+    INSERT INTO audit_event (actor_name, action, site_id, fiscal_day, subject, detail)
+    SELECT
+        'ingest', 'day.declared', site_id, fiscal_day, '',
+        jsonb_build_object(
+            'before', jsonb_build_object('closed_at', closed_at, 'last_sequence', last_sequence),
+            'after', jsonb_build_object(
+                'closed_at', %(at)s::timestamptz, 'last_sequence', %(last_sequence)s::integer
+            )
+        )
+    FROM before
+),
+day AS (
     UPDATE fiscal_day SET
-        closed_at = %(at)s, last_sequence = %(last_sequence)s, closing_digest = %(digest)s
+        closed_at = %(at)s, last_sequence = %(last_sequence)s, closing_digest = %(digest)s,
+        seal_proposed_by_id = NULL, seal_proposed_at = NULL
     WHERE site_id = %(site_id)s AND fiscal_day = %(fiscal_day)s
 ),
 meters AS (

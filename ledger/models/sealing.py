@@ -18,7 +18,7 @@ class Explanation(models.Model):
     counts from 1 in each day.
 
     Invariant: never changed, deleted or truncated, and none is added to a sealed day (the database
-    refuses). The one writer is `ledger.services.reconciliation`.
+    refuses). The one writer is `ledger.services.sealing`.
     """
 
     class Subject(models.TextChoices):

@@ -1,337 +1,307 @@
-"""Reconciling a day: entries with the declaration, meters with sales, dips with the books.
+"""The reconciliation of a fiscal day: what differs, and which differences are explained.
 
-Everything here is read, never judged for good: a difference stays one until it is put right or
-somebody explains it (`ledger.services.sealing`).
+A difference is stated as a short canonical text. An explanation repeats that text, so it covers
+the difference exactly as long as it stays the same.
 """
 
 from __future__ import annotations
 
-import datetime
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
+from typing import Any
 
-from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import F, Sum
 
 from ledger.models import (
-    Delivery,
-    Dip,
+    CorrectionPosting,
+    DayTotal,
+    DeclaredTotal,
     Explanation,
     FiscalDay,
-    Kind,
-    Nozzle,
-    Site,
-    Totalizer,
 )
-from ledger.selectors.days import DaySummary, day_summary
-from ledger.wet_stock import Allowance, TankMovement, Variance, cumulative
+from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.days import MissingRange, missing_ranges
+from ledger.selectors.measures import Measure
+from ledger.selectors.wet_stock import NozzleLine, TankLine, WetStock, wet_stock_of_day
 
 Subject = Explanation.Subject
-
-#: Meters and controllers round each sale by themselves; below this a meter agrees with its sales.
-NOZZLE_TOLERANCE_LITRES = Decimal("0.500")
-
-_METERED = (Path(__file__).parent.parent / "sql" / "metered.sql").read_text(encoding="utf-8")
-_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something that does not agree. `stated` is it in canonical words, as it is explained."""
+    """Something that does not agree, exactly as it is: `stated` is what an explanation repeats.
+
+    `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
+    less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are
+    explanations of what it was before.
+    """
 
     subject: Explanation.Subject
-    key: str = ""
+    key: str
     stated: str
+    count: int | None = None
+    volume: Decimal | None = None
+    amount: Decimal | None = None
+    allowed: Decimal | None = None
     explanation: Explanation | None = None
+    outdated: list[Explanation] = field(default_factory=list)
 
     @property
-    def is_explained(self) -> bool:
-        """Whether somebody explained it as it is now."""
-        return self.explanation is not None
+    def slug(self) -> str:
+        """A name for addresses and ids: the subject and what it is of."""
+        return f"{self.subject.value}-{self.key}".rstrip("-").replace("/", "-")
+
+    @property
+    def devices(self) -> list[str]:
+        """The parts of the key: fuelling point and nozzle."""
+        return self.key.split("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NozzleDay:
-    """A nozzle's meter against what its entries say was sold, in litres."""
+class ProductLine:
+    """A product's turnover as recorded, as corrected, and as declared (None: nothing was).
 
-    fuelling_point: int
-    nozzle: int
+    `corrected` is what corrections of the day's own entries moved. Those of earlier, sealed days
+    are posted to this one too but are nothing that the site could have declared here.
+    """
+
     product: str
-    opening: Decimal | None
-    closing: Decimal | None
-    sold: Decimal
+    recorded: Measure
+    corrected: Measure
+    declared: Measure | None
 
     @property
-    def key(self) -> str:
-        """How an explanation names it."""
-        return f"{self.fuelling_point}/{self.nozzle}"
+    def effective(self) -> Measure:
+        """What counts: recorded and corrected."""
+        return self.recorded + self.corrected
 
     @property
-    def moved(self) -> Decimal | None:
-        """How far the meter went, None where a reading is missing."""
-        if self.opening is None or self.closing is None:
-            return None
-        return self.closing - self.opening
-
-    @property
-    def difference(self) -> Decimal | None:
-        """The meter less the sales: positive where litres left that no entry tells of."""
-        return None if self.moved is None else self.moved - self.sold
+    def difference(self) -> Measure | None:
+        """Effective less declared, None without a declaration. Taxes are not declared."""
+        return None if self.declared is None else self.effective - self.declared
 
     @property
     def agrees(self) -> bool:
-        """Whether the two agree, or cannot be compared."""
-        return self.difference is None or abs(self.difference) <= NOZZLE_TOLERANCE_LITRES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TankDay:
-    """A tank's wet stock: the day, and the month so far, each with what the site's rule allows."""
-
-    tank: int
-    product: str
-    movement: TankMovement
-    day: Variance
-    month: Variance
-    day_allowance: Allowance
-    month_allowance: Allowance
-
-    @property
-    def key(self) -> str:
-        """How an explanation names it."""
-        return str(self.tank)
-
-    @property
-    def day_agrees(self) -> bool:
-        """Whether the day's variance is within the rule, or cannot be known."""
-        return self.movement.variance is None or not self.day.exceeds(self.day_allowance)
-
-    @property
-    def month_agrees(self) -> bool:
-        """Whether the month's variance is within the rule."""
-        return not self.month.exceeds(self.month_allowance)
+        """Whether exactly this was declared."""
+        left = self.difference
+        return left is not None and not (left.count or left.volume or left.amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """A fiscal day with all that is compared in it."""
+    """A fiscal day compared: turnover, sequences, meters and tanks, and all that differs.
 
-    summary: DaySummary
-    nozzles: list[NozzleDay] = field(default_factory=list)
-    tanks: list[TankDay] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
+    `earlier` is what corrections of earlier days posted to this one add to its turnover.
+    """
+
+    day: FiscalDay
+    products: list[ProductLine]
+    earlier: Measure
+    missing: list[MissingRange]
+    wet_stock: WetStock
+    differences: list[Difference]
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the site declared totals."""
+        return any(line.declared is not None for line in self.products)
+
+    @property
+    def effective(self) -> Measure:
+        """All products' effective turnover of the day's own entries."""
+        return sum((line.effective for line in self.products), Measure())
+
+    @property
+    def declared(self) -> Measure:
+        """All products' declared turnover."""
+        return sum((line.declared for line in self.products if line.declared), Measure())
+
+    @property
+    def difference(self) -> Measure:
+        """Effective less declared."""
+        return self.effective - self.declared
 
     @property
     def unexplained(self) -> list[Difference]:
         """The differences that nobody has explained as they are now."""
-        return [one for one in self.differences if not one.is_explained]
+        return [one for one in self.differences if one.explanation is None]
 
     @property
-    def is_settled(self) -> bool:
-        """Whether everything agrees or is explained."""
-        return not self.unexplained
+    def is_missing_list_cut(self) -> bool:
+        """Whether more is missing than `missing` lists."""
+        return sum(part.last - part.first + 1 for part in self.missing) < self.day.missing_count
+
+    @property
+    def explained(self) -> list[Difference]:
+        """The differences that are explained."""
+        return [one for one in self.differences if one.explanation is not None]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the day is closed and nothing is left unexplained."""
+        return self.day.closed_at is not None and not self.unexplained
+
+    def find(self, slug: str) -> Difference | None:
+        """Return the difference of this name, None when there is none (any more)."""
+        return next((one for one in self.differences if one.slug == slug), None)
 
 
 def reconciliation(day: FiscalDay) -> Reconciliation:
-    """Compare all that a fiscal day has to be compared with. `day.site` is read."""
-    summary = day_summary(day)
-    nozzles, tanks = nozzles_of_day(day), tanks_of_day(day)
-    explained = {
-        (one.subject, one.key, one.difference): one
-        for one in Explanation.objects.filter(site=day.site_id, fiscal_day=day.fiscal_day)
-        .select_related("author")
-        .order_by("number")
-    }
-    found = (
-        *_of_entries(summary),
-        *(
-            Difference(subject=Subject.NOZZLE, key=one.key, stated=f"{one.difference} L")
-            for one in nozzles
-            if not one.agrees
-        ),
-        *_of_tanks(tanks),
-    )
+    """Compare a fiscal day. About a dozen queries; `day.site` should be there."""
+    recorded, declared = _recorded(day), _declared(day)
+    corrected, earlier = _moved(day)
+    names = sorted(recorded.keys() | declared.keys() | corrected.keys())
+    products = [
+        ProductLine(
+            product=name,
+            recorded=recorded.get(name, Measure()),
+            corrected=corrected.get(name, Measure()),
+            # A product that the site did not name in its declaration was declared to be nothing.
+            declared=declared.get(name, Measure()) if declared else None,
+        )
+        for name in names
+    ]
+    stock = wet_stock_of_day(day)
+    found = [
+        *_of_day(day, products),
+        *(one for line in products for one in _of_product(line)),
+        *(one for line in stock.nozzles for one in _of_nozzle(line)),
+        *(one for line in stock.tanks for one in _of_tank(line)),
+    ]
     return Reconciliation(
-        summary=summary,
-        nozzles=nozzles,
-        tanks=tanks,
-        differences=[
-            replace(one, explanation=explained.get((one.subject, one.key, one.stated)))
-            for one in found
-        ],
+        day=day,
+        products=products,
+        earlier=earlier,
+        missing=missing_ranges(day),
+        wet_stock=stock,
+        differences=_explained(found, explanations_of(day)),
     )
 
 
-def nozzles_of_day(day: FiscalDay) -> list[NozzleDay]:
-    """Return each nozzle's meter beside its sales: those that were read, and those that sold."""
-    readings = {
-        (row.fuelling_point, row.nozzle): row
-        for row in Totalizer.objects.filter(site=day.site_id, fiscal_day=day.fiscal_day)
+def explanations_of(day: FiscalDay) -> list[Explanation]:
+    """Return all explanations of a day, the newest first."""
+    found = Explanation.objects.filter(**_of(day)).select_related("author")
+    return list(found.order_by("-number"))
+
+
+def _of(day: FiscalDay) -> dict[str, Any]:
+    return {"site": day.site_id, "fiscal_day": day.fiscal_day}
+
+
+def _recorded(day: FiscalDay) -> dict[str, Measure]:
+    recorded: dict[str, Measure] = {}
+    for row in DayTotal.objects.filter(**_of(day), kind__in=TURNOVER_KINDS):
+        measure = Measure(count=row.count, volume=row.volume, amount=row.amount, tax=row.tax)
+        recorded[row.product] = recorded.get(row.product, Measure()) + measure
+    return recorded
+
+
+def _declared(day: FiscalDay) -> dict[str, Measure]:
+    return {
+        row.product: Measure(count=row.count, volume=row.volume, amount=row.amount)
+        for row in DeclaredTotal.objects.filter(**_of(day))
     }
-    if not readings:
-        return []
-    sold: dict[tuple[int, int], Decimal] = defaultdict(Decimal)
-    for row in _metered(day.site_id, day.fiscal_day, day.fiscal_day):
-        if row.fuelling_point is not None and row.nozzle is not None:
-            sold[row.fuelling_point, row.nozzle] += row.volume
-    return [
-        NozzleDay(
-            fuelling_point=key[0],
-            nozzle=key[1],
-            product=row.product,
-            opening=row.opening,
-            closing=row.closing,
-            sold=sold.get(key, _ZERO),
-        )
-        for key, row in sorted(readings.items())
-    ]
 
 
-def tanks_of_day(day: FiscalDay) -> list[TankDay]:
-    """Return the wet stock of each tank that was dipped, by day and by the month so far."""
-    site: Site = day.site
-    first = day.fiscal_day.replace(day=1)
-    movements = tank_movements(site, first=first, last=day.fiscal_day)
-    day_allowance = Allowance(
-        permille=site.wet_stock_daily_permille, litres=site.wet_stock_daily_litres
+def _moved(day: FiscalDay) -> tuple[dict[str, Measure], Measure]:
+    """Return what corrections of the day's own entries move by product, and of earlier days'."""
+    posted = CorrectionPosting.objects.filter(
+        site=day.site_id, posted_to=day.fiscal_day, kind__in=TURNOVER_KINDS
     )
-    month_allowance = Allowance(
-        permille=site.wet_stock_monthly_permille, litres=site.wet_stock_monthly_litres
-    )
-    return [
-        TankDay(
-            tank=tank,
-            product=products[day.fiscal_day],
-            movement=days[day.fiscal_day],
-            day=cumulative([days[day.fiscal_day]]),
-            month=cumulative(days.values()),
-            day_allowance=day_allowance,
-            month_allowance=month_allowance,
-        )
-        for tank, (products, days) in sorted(movements.items())
-        if day.fiscal_day in days
-    ]
+    own: dict[str, Measure] = {}
+    earlier = Measure()
+    sums = posted.annotate(of_day=F("fiscal_day")).values("product", "of_day")
+    for row in sums.annotate(n=Sum("count"), v=Sum("volume"), a=Sum("amount"), t=Sum("tax")):
+        measure = Measure(count=row["n"], volume=row["v"], amount=row["a"], tax=row["t"])
+        if row["of_day"] == day.fiscal_day:
+            own[row["product"]] = measure
+        else:
+            earlier += measure
+    return own, earlier
 
 
-def tank_movements(
-    site: Site, *, first: datetime.date, last: datetime.date
-) -> dict[int, tuple[dict[datetime.date, str], dict[datetime.date, TankMovement]]]:
-    """Return by tank, for each day with a dip, its product and what went in and out."""
-    dips = Dip.objects.filter(site=site, fiscal_day__range=(first, last)).order_by("fiscal_day")
-    if not dips:
-        return {}
-    tank_of = {
-        (fuelling_point, nozzle): tank
-        for fuelling_point, nozzle, tank in Nozzle.objects.filter(site=site).values_list(
-            "fuelling_point", "number", "tank"
-        )
-    }
-    metered: dict[tuple[datetime.date, int], Decimal] = defaultdict(Decimal)
-    tests: dict[tuple[datetime.date, int], Decimal] = defaultdict(Decimal)
-    for row in _metered(site.pk, first, last):
-        tank = row.tank
-        if tank is None and row.fuelling_point is not None and row.nozzle is not None:
-            tank = tank_of.get((row.fuelling_point, row.nozzle))
-        if tank is not None:
-            metered[row.fiscal_day, tank] += row.volume
-            if row.kind == Kind.TEST:
-                tests[row.fiscal_day, tank] += row.volume
-    delivered = _delivered(site, first, last)
-    found: dict[int, tuple[dict[datetime.date, str], dict[datetime.date, TankMovement]]] = {}
-    for dip in dips:
-        key = (dip.fiscal_day, dip.tank)
-        products, days = found.setdefault(dip.tank, ({}, {}))
-        products[dip.fiscal_day] = dip.product
-        days[dip.fiscal_day] = TankMovement(
-            opening=dip.opening_volume,
-            delivered=delivered.get(key, _ZERO),
-            metered=metered.get(key, _ZERO),
-            tests=tests.get(key, _ZERO),
-            closing=dip.closing_volume,
-        )
-    return found
-
-
-# --- what is read ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Metered:
-    fiscal_day: datetime.date
-    fuelling_point: int | None
-    nozzle: int | None
-    tank: int | None
-    kind: int
-    volume: Decimal
-
-
-def _metered(site_id: int, first: datetime.date, last: datetime.date) -> list[_Metered]:
-    with connection.cursor() as cursor:
-        cursor.execute(_METERED, {"site_id": site_id, "first": first, "last": last})
-        return [_Metered(*row) for row in cursor.fetchall()]
-
-
-def _delivered(
-    site: Site, first: datetime.date, last: datetime.date
-) -> dict[tuple[datetime.date, int], Decimal]:
-    """Return the litres delivered by fiscal day and tank.
-
-    A delivery belongs to the day that was open then: from a day's opening to the next one's.
-    """
-    days = list(
-        FiscalDay.objects.filter(
-            site=site, fiscal_day__range=(first, last), opened_at__isnull=False
-        )
-        .order_by("opened_at")
-        .values_list("fiscal_day", "opened_at", "closed_at")
-    )
-    delivered: dict[tuple[datetime.date, int], Decimal] = defaultdict(Decimal)
-    if not days:
-        return delivered
-    until = Q() if days[-1][2] is None else Q(at__lt=days[-1][2])
-    rows = (
-        Delivery.objects.filter(until, site=site, at__gte=days[0][1])
-        .values_list("at", "tank")
-        .annotate(litres=Sum("volume"))
-        .order_by("at")
-    )
-    for at, tank, litres in rows:
-        day = max((opened, fiscal_day) for fiscal_day, opened, _ in days if opened <= at)[1]
-        delivered[day, tank] += litres
-    return delivered
-
-
-# --- what differs ---------------------------------------------------------------------------------
-
-
-def _of_entries(summary: DaySummary) -> Iterable[Difference]:
-    day = summary.day
+def _of_day(day: FiscalDay, products: list[ProductLine]) -> Iterable[Difference]:
     if day.missing_count > 0:
-        stated = f"{day.missing_count} of {day.expected_count}"
-        yield Difference(subject=Subject.MISSING, stated=stated)
-    if not summary.is_declared:
-        # Who closed the day by hand has said why the site did not.
-        if summary.products and not day.is_closed_by_hand:
-            yield Difference(subject=Subject.DECLARATION, stated="nothing declared")
-        return
-    for row in summary.products:
-        difference = row.difference
-        if difference is not None and not row.agrees:
+        yield Difference(
+            subject=Subject.MISSING,
+            key="",
+            # Entries never go, so these two numbers say which ones are missing.
+            stated=f"{day.missing_count} of {day.expected_count}",
+            count=-day.missing_count,
+        )
+    if day.closed_at is not None and not any(line.declared is not None for line in products):
+        total = sum((line.effective for line in products), Measure())
+        if total.count or total.amount:
             yield Difference(
-                subject=Subject.PRODUCT,
-                key=row.product,
-                stated=f"{difference.count}; {difference.volume} L; {difference.amount}",
+                subject=Subject.DECLARATION,
+                key="",
+                stated=_stated(total),
+                count=total.count,
+                volume=total.volume,
+                amount=total.amount,
             )
 
 
-def _of_tanks(tanks: Iterable[TankDay]) -> Iterable[Difference]:
-    for one in tanks:
-        if not one.day_agrees:
-            yield Difference(subject=Subject.TANK, key=one.key, stated=f"{one.day.litres} L")
-        if not one.month_agrees:
-            yield Difference(
-                subject=Subject.TANK_MONTH, key=one.key, stated=f"{one.month.litres} L"
+def _of_product(line: ProductLine) -> Iterable[Difference]:
+    left = line.difference
+    if left is not None and not line.agrees:
+        yield Difference(
+            subject=Subject.PRODUCT,
+            key=line.product,
+            stated=_stated(left),
+            count=left.count,
+            volume=left.volume,
+            amount=left.amount,
+        )
+
+
+def _of_nozzle(line: NozzleLine) -> Iterable[Difference]:
+    if line.difference is not None and not line.agrees:
+        yield Difference(
+            subject=Subject.NOZZLE,
+            key=f"{line.fuelling_point}/{line.nozzle}",
+            stated=f"{line.difference:.3f}",
+            volume=line.difference,
+        )
+
+
+def _of_tank(line: TankLine) -> Iterable[Difference]:
+    if line.day is not None and line.exceeds_day:
+        yield Difference(
+            subject=Subject.TANK,
+            key=str(line.tank),
+            stated=f"{line.day.litres:.3f} of {line.day.throughput:.3f}",
+            volume=line.day.litres,
+            allowed=line.daily_allowance,
+        )
+    if line.day is not None and line.exceeds_month:
+        yield Difference(
+            subject=Subject.TANK_MONTH,
+            key=str(line.tank),
+            stated=f"{line.month.litres:.3f} of {line.month.throughput:.3f}",
+            volume=line.month.litres,
+            allowed=line.monthly_allowance,
+        )
+
+
+def _stated(measure: Measure) -> str:
+    return f"{measure.count} {measure.volume:.3f} {measure.amount:.2f}"
+
+
+def _explained(found: list[Difference], explanations: list[Explanation]) -> list[Difference]:
+    """Return the differences with the newest explanation that covers each."""
+    explained = []
+    for one in found:
+        about = [
+            each for each in explanations if (each.subject, each.key) == (one.subject, one.key)
+        ]
+        covering = [each for each in about if each.difference == one.stated]
+        explained.append(
+            replace(
+                one,
+                explanation=covering[0] if covering else None,
+                outdated=[each for each in about if each.difference != one.stated],
             )
+        )
+    return explained

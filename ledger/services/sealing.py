@@ -32,12 +32,14 @@ def difference_explain(
     """Say why a difference is as it is.
 
     `difference` is the one that the person saw (`Difference.stated`); DayError when it is another
-    one by now, or none, or when "other" is not explained in a note.
+    one by now, or none, when "other" is not explained in a note, or the day is still open.
     """
     if reason == Explanation.Reason.OTHER and not note.strip():
         raise DayError(_("Say in a note what the reason is."))
     with transaction.atomic():
         locked = _unsealed(day)
+        if locked.closed_at is None:
+            raise DayError(_("The day is not closed yet, so its differences still change."))
         found = _difference(locked, subject, key)
         if found is None:
             raise DayError(_("There is no such difference any more."))

@@ -42,6 +42,8 @@ PAGES = (
     "/sites/S0/days/",
     f"/sites/S0/days/{DAY}/",
     f"/sites/S0/days/{DAY}/1/",
+    f"/sites/S0/days/{DAY}/reconciliation/",
+    "/days/",
     "/ledger/",
     "/quarantine/",
     "/quarantine/?site=S0&text=x",

@@ -1,0 +1,87 @@
+"""What keeps fiscal days from being sealed, and who has what to do."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from ledger.models import FiscalDay
+
+#: A list of days to be sealed shows this many; the oldest come first, and the rest is counted.
+DAYS_TO_SEAL_MAX = 100
+
+Sites = Collection[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayToSeal:
+    """A closed day that is not sealed. `is_next` unless an earlier day of its site comes first."""
+
+    day: FiscalDay
+    is_next: bool
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether it waits for a second person."""
+        return self.day.seal_proposed_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysToSeal:
+    """The first of the closed days that are not sealed, and how many there are in all."""
+
+    rows: list[DayToSeal] = field(default_factory=list)
+    count: int = 0
+    proposed_count: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more than `rows` lists."""
+        return len(self.rows) < self.count
+
+
+def seal_proposals(*, site_ids: Sites = None) -> QuerySet[FiscalDay]:
+    """Return the days of sites (None: of all) whose seal somebody proposed, the oldest first."""
+    waiting = _of_sites(site_ids).filter(seal_proposed_at__isnull=False, sealed_at=None)
+    return waiting.select_related("site", "seal_proposed_by").order_by("seal_proposed_at")
+
+
+def days_to_seal(
+    *, site_ids: Sites = None, is_proposed: bool | None = None, limit: int = DAYS_TO_SEAL_MAX
+) -> DaysToSeal:
+    """Return the closed days of sites (None: of all) that are not sealed, the oldest first.
+
+    `is_proposed` narrows them down to those that wait for a second person, or to the others;
+    `count` is of what was asked for. Three queries.
+    """
+    waiting = _of_sites(site_ids).filter(closed_at__isnull=False, sealed_at=None)
+    proposed_count = waiting.filter(seal_proposed_at__isnull=False).count()
+    if is_proposed is not None:
+        waiting = waiting.filter(seal_proposed_at__isnull=not is_proposed)
+    earlier = FiscalDay.objects.filter(
+        site=OuterRef("site_id"), fiscal_day__lt=OuterRef("fiscal_day"), sealed_at=None
+    )
+    found = (
+        waiting.annotate(has_earlier=Exists(earlier))
+        .select_related("site", "seal_proposed_by")
+        .order_by("fiscal_day", "site__code")
+    )
+    return DaysToSeal(
+        rows=[DayToSeal(day=day, is_next=not day.has_earlier) for day in found[:limit]],
+        count=waiting.count(),
+        proposed_count=proposed_count,
+    )
+
+
+def first_unsealed(site_id: int, *, before: datetime.date) -> FiscalDay | None:
+    """Return the site's first day that is to be sealed before the one given, if there is any."""
+    earlier = FiscalDay.objects.filter(site=site_id, fiscal_day__lt=before, sealed_at=None)
+    return earlier.order_by("fiscal_day").first()
+
+
+def _of_sites(site_ids: Sites) -> QuerySet[FiscalDay]:
+    days = FiscalDay.objects.all()
+    return days if site_ids is None else days.filter(site__in=site_ids)
