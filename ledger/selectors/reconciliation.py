@@ -23,7 +23,7 @@ from ledger.models import (
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import MissingRange, missing_ranges
 from ledger.selectors.measures import Measure
-from ledger.selectors.wet_stock import NozzleLine, TankLine, WetStock, wet_stock_of_day
+from ledger.selectors.wet_stock import MeterLine, TankLine, WetStock, wet_stock_of_day
 
 Subject = Explanation.Subject
 
@@ -256,7 +256,7 @@ def _of_product(line: ProductLine) -> Iterable[Difference]:
         )
 
 
-def _of_nozzle(line: NozzleLine) -> Iterable[Difference]:
+def _of_nozzle(line: MeterLine) -> Iterable[Difference]:
     if line.difference is not None and not line.agrees:
         yield Difference(
             subject=Subject.NOZZLE,
