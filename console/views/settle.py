@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from console.access import (
-    may_operate,
     may_seal,
     site_for,
     site_to_seal,
@@ -28,7 +27,6 @@ from ledger.models import Explanation, FiscalDay, Site
 from ledger.selectors import reconciliation as compare
 from ledger.selectors import sealing
 from ledger.selectors.days import product_families
-from ledger.selectors.resends import day_resend
 from ledger.services.days import DayError, day_close
 from ledger.services.sealing import (
     body_digest,
@@ -48,8 +46,6 @@ def reconciliation(request: HttpRequest, code: str, fiscal_day: datetime.date) -
     context = settling_context(request.user, day) | {
         "compared": compare.reconciliation(day),
         "families": product_families(site),
-        "resend": day_resend(day),
-        "may_operate": may_operate(request.user),
     }
     return render(request, "console/reconciliation.html", context)
 

@@ -23,7 +23,7 @@ from ledger.models import (
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import MissingRange, missing_ranges
 from ledger.selectors.measures import Measure
-from ledger.selectors.wet_stock import NozzleLine, TankLine, WetStock, wet_stock_of_day
+from ledger.selectors.wet_stock import MeterLine, TankLine, WetStock, wet_stock_of_day
 
 Subject = Explanation.Subject
 
@@ -59,7 +59,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProductLine:
+class TurnoverLine:
     """A product's turnover as recorded, as corrected, and as declared (None: nothing was).
 
     `corrected` is what corrections of the day's own entries moved. Those of earlier, sealed days
@@ -96,7 +96,7 @@ class Reconciliation:
     """
 
     day: FiscalDay
-    products: list[ProductLine]
+    products: list[TurnoverLine]
     earlier: Measure
     missing: list[MissingRange]
     wet_stock: WetStock
@@ -153,7 +153,7 @@ def reconciliation(day: FiscalDay) -> Reconciliation:
     corrected, earlier = _moved(day)
     names = sorted(recorded.keys() | declared.keys() | corrected.keys())
     products = [
-        ProductLine(
+        TurnoverLine(
             product=name,
             recorded=recorded.get(name, Measure()),
             corrected=corrected.get(name, Measure()),
@@ -221,7 +221,7 @@ def _moved(day: FiscalDay) -> tuple[dict[str, Measure], Measure]:
     return own, earlier
 
 
-def _of_day(day: FiscalDay, products: list[ProductLine]) -> Iterable[Difference]:
+def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference]:
     if day.missing_count > 0:
         yield Difference(
             subject=Subject.MISSING,
@@ -243,7 +243,7 @@ def _of_day(day: FiscalDay, products: list[ProductLine]) -> Iterable[Difference]
             )
 
 
-def _of_product(line: ProductLine) -> Iterable[Difference]:
+def _of_product(line: TurnoverLine) -> Iterable[Difference]:
     left = line.difference
     if left is not None and not line.agrees:
         yield Difference(
@@ -256,7 +256,7 @@ def _of_product(line: ProductLine) -> Iterable[Difference]:
         )
 
 
-def _of_nozzle(line: NozzleLine) -> Iterable[Difference]:
+def _of_nozzle(line: MeterLine) -> Iterable[Difference]:
     if line.difference is not None and not line.agrees:
         yield Difference(
             subject=Subject.NOZZLE,

@@ -40,7 +40,7 @@ class Metered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NozzleLine:
+class MeterLine:
     """A nozzle's totalizer over a day beside what was recorded for it, in litres."""
 
     fuelling_point: int
@@ -118,7 +118,7 @@ class WetStock:
     """The tanks and nozzles of a fiscal day. `earlier` counts the month's days before it."""
 
     tanks: list[TankLine] = field(default_factory=list)
-    nozzles: list[NozzleLine] = field(default_factory=list)
+    nozzles: list[MeterLine] = field(default_factory=list)
     month_start: datetime.date
 
 
@@ -143,7 +143,7 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
         for (tank, product), by_day in movements.items()
         if day.fiscal_day in by_day
     ]
-    return WetStock(tanks=tanks, nozzles=_nozzle_lines(day, metered), month_start=start)
+    return WetStock(tanks=tanks, nozzles=_meter_lines(day, metered), month_start=start)
 
 
 def site_rules(site: Site) -> tuple[Allowance, Allowance]:
@@ -263,7 +263,7 @@ def _by_tank(site: Site, metered: Iterable[Metered]) -> tuple[_ByTank, _ByTank]:
     return gave, tests
 
 
-def _nozzle_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[NozzleLine]:
+def _meter_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[MeterLine]:
     recorded: dict[tuple[int | None, int | None], Decimal] = defaultdict(Decimal)
     tests: dict[tuple[int | None, int | None], Decimal] = defaultdict(Decimal)
     for row in metered:
@@ -274,7 +274,7 @@ def _nozzle_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[NozzleLine
             tests[row.fuelling_point, row.nozzle] += row.volume
     totalizers = Totalizer.objects.filter(site=day.site_id, fiscal_day=day.fiscal_day)
     return [
-        NozzleLine(
+        MeterLine(
             fuelling_point=reading.fuelling_point,
             nozzle=reading.nozzle,
             product=reading.product,
