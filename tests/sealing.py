@@ -7,17 +7,39 @@ from typing import Any
 from django.db import connection
 
 from console.models import Role, User
-from ledger.models import FiscalDay
+from ledger.models import Explanation, FiscalDay
+from ledger.selectors.reconciliation import reconciliation
 from ledger.services.days import day_close
-from ledger.services.sealing import day_seal, seal_propose
+from ledger.services.sealing import day_seal, difference_explain, seal_propose
 from tests.factories import make_user
+
+
+def closed(day: FiscalDay, by: User) -> FiscalDay:
+    """Close a day by hand, and explain that the site declared nothing."""
+    done = day_close(day=day, closed_by=by, reason="The controller was replaced.")
+    explain_all(done, by)
+    return done
+
+
+def explain_all(day: FiscalDay, by: User) -> None:
+    """Explain all that differs in a closed day."""
+    for difference in reconciliation(day).unexplained:
+        difference_explain(
+            day=day,
+            subject=difference.subject,
+            key=difference.key,
+            difference=difference.stated,
+            reason=Explanation.Reason.CORRECTED,
+            note="",
+            author=by,
+        )
 
 
 def sealed(day: FiscalDay, *, by: tuple[User, User] | None = None) -> FiscalDay:
     """Close the day by hand if it is open, propose it and let another person seal it."""
     proposer, sealer = by or (make_user(), make_user(Role.APPROVER))
     if day.closed_at is None:
-        day_close(day=day, closed_by=proposer, reason="The controller was replaced.")
+        closed(day, proposer)
     seal_propose(day=day, proposed_by=proposer)
     return day_seal(day=day, sealed_by=sealer)
 

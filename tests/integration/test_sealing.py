@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from decimal import Decimal
@@ -35,7 +36,7 @@ from ledger.services.sealing import (
     seal_withdraw,
 )
 from tests.factories import make_day, make_entry, make_forecourt, make_user
-from tests.sealing import sealed
+from tests.sealing import closed, explain_all, sealed
 
 pytestmark = pytest.mark.django_db
 
@@ -87,7 +88,7 @@ class TestFourEyes:
     def test_one_proposes_and_another_seals(
         self, day: FiscalDay, staff: User, approver: User
     ) -> None:
-        day_close(day=day, closed_by=staff, reason="No answer.")
+        closed(day, staff)
         with pytest.raises(DayError, match="Nobody proposes"):
             day_seal(day=day, sealed_by=approver)
         seal_propose(day=day, proposed_by=staff)
@@ -97,12 +98,17 @@ class TestFourEyes:
         assert (done.status, done.z_number) == (FiscalDay.Status.SEALED, 1)
         assert done.perpetual_total == 3 * Decimal("47.93")
         actions = AuditEvent.objects.order_by("id").values_list("action", flat=True)
-        assert list(actions) == ["day.closed", "day.seal_proposed", "day.sealed"]
+        assert list(actions) == [
+            "day.closed",
+            "day.explained",
+            "day.seal_proposed",
+            "day.sealed",
+        ]
 
     def test_what_changed_is_not_sealed_unseen(
         self, day: FiscalDay, staff: User, approver: User
     ) -> None:
-        day_close(day=day, closed_by=staff, reason="No answer.")
+        closed(day, staff)
         seal_propose(day=day, proposed_by=staff)
         seen = body_digest(day)
         make_entry(day.site, sequence=4)
@@ -111,7 +117,7 @@ class TestFourEyes:
             day_seal(day=day, sealed_by=approver, seen=seen)
 
     def test_a_proposal_can_be_withdrawn(self, day: FiscalDay, staff: User, approver: User) -> None:
-        day_close(day=day, closed_by=staff, reason="No answer.")
+        closed(day, staff)
         seal_propose(day=day, proposed_by=staff)
         seal_withdraw(day=day, withdrawn_by=approver)
         with pytest.raises(DayError, match="Nobody proposes"):
@@ -121,7 +127,7 @@ class TestFourEyes:
 class TestWhatItTakes:
     def test_the_days_before_are_sealed(self, site: Site, day: FiscalDay, staff: User) -> None:
         make_day(site, fiscal_day="2026-11-21")
-        day_close(day=day, closed_by=staff, reason="No answer.")
+        closed(day, staff)
         with pytest.raises(DayError, match=r"2026-11-21 is not sealed|Nov. 21, 2026"):
             seal_propose(day=day, proposed_by=staff)
 
@@ -130,11 +136,13 @@ class TestWhatItTakes:
             seal_propose(day=day, proposed_by=staff)
 
     def test_no_correction_waits(self, day: FiscalDay, staff: User, approver: User) -> None:
-        day_close(day=day, closed_by=staff, reason="No answer.")
+        closed(day, staff)
         proposal = correction_propose(draft=void(day), author=staff)
         with pytest.raises(DayError, match="Corrections wait"):
             seal_propose(day=day, proposed_by=staff)
         correction_approve(correction=proposal, decided_by=approver)
+        day.refresh_from_db()
+        explain_all(day, staff)
         assert seal_propose(day=day, proposed_by=staff).seal_proposed_by == staff
 
     def test_every_difference_is_explained_as_it_is_now(
@@ -147,10 +155,10 @@ class TestWhatItTakes:
         with pytest.raises(DayError, match="another one by now"):
             explain(day, found.subject, found.key, "7; 1 L; 1", staff)
         explain(day, found.subject, found.key, found.stated, staff)
-        assert reconciliation(day).is_settled
+        assert not reconciliation(day).unexplained
         correction = correction_propose(draft=void(day), author=staff)
         correction_approve(correction=correction, decided_by=approver)
-        assert not reconciliation(day).is_settled
+        assert reconciliation(day).unexplained
 
     def test_other_reasons_take_a_note(self, day: FiscalDay, staff: User) -> None:
         declare(day, count=4, amount=Decimal("200.00"))
@@ -220,7 +228,7 @@ class TestTheChain:
         body = [
             [
                 *("day", "HILL", "2026-11-22", "GBP", None),
-                closed_at.strftime("%Y-%m-%d %H:%M:%S.%f").rstrip("0").rstrip(".") + "+00",
+                written(closed_at),
                 *(done.closed_by_id, "The controller was replaced.", 3, 3, 3),
             ],
             ["entries", 3, digest],
@@ -228,6 +236,10 @@ class TestTheChain:
         ]
         body.append(["payment", 0, 1, 3, "97.221", "143.79"])
         body.append(["hour", 12, 3, "97.221", "143.79"])
+        explanation = Explanation.objects.get()
+        stated = "3 97.221 143.79"
+        said: list[Any] = ["explanation", 1, "declaration", "", stated, "corrected", ""]
+        body.append([*said, explanation.author_id, written(explanation.at)])
         document = "".join(
             json.dumps(line, ensure_ascii=False) + "\n"
             for line in (["seal", 1, 1, "0" * 64, "143.79"], *body)
@@ -260,6 +272,11 @@ def test_a_sealed_day_stays_as_it_is(site: Site, day: FiscalDay, statement: str)
         transaction.atomic(),
     ):
         cursor.execute(statement, {"site": site.pk})
+
+
+def written(at: datetime.datetime) -> str:
+    """Return a time as the canonical form writes it."""
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f").rstrip("0").rstrip(".") + "+00"
 
 
 def void(day: FiscalDay) -> Draft:

@@ -16,17 +16,14 @@ from ledger.models import (
     Correction,
     DeclaredTotal,
     Dip,
-    Explanation,
     FiscalDay,
     Site,
     Totalizer,
 )
-from ledger.selectors.reconciliation import reconciliation
 from ledger.services.corrections import Draft, correction_approve, correction_propose
-from ledger.services.sealing import difference_explain
 from ledger.verification import SealCopy, ledger_verify
 from tests.factories import make_day, make_forecourt, make_user
-from tests.sealing import sealed, tamper
+from tests.sealing import explain_all, sealed, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -68,16 +65,7 @@ def site() -> Site:
         author=staff,
     )
     correction_approve(correction=correction, decided_by=approver)
-    for difference in reconciliation(second).unexplained:
-        difference_explain(
-            day=second,
-            subject=difference.subject,
-            key=difference.key,
-            difference=difference.stated,
-            reason=Explanation.Reason.CORRECTED,
-            note="",
-            author=staff,
-        )
+    explain_all(second, staff)
     sealed(second, by=(staff, approver))
     make_day(site, fiscal_day=OPEN, entries=2)
     return site
