@@ -26,10 +26,9 @@ class ErrorLine:
 
 
 @register.inclusion_tag("forms/error_summary.html")
-def error_summary(*found: AnyForm | str) -> dict[str, Any]:
+def error_summary(*found: AnyForm | list[AnyForm]) -> dict[str, Any]:
     """`{% error_summary form products %}`: all that is wrong, in the order of the page."""
-    # A variable that is not there comes as an empty string.
-    there = [form for form in found if not isinstance(form, str)]
+    there = [form for each in found for form in (each if isinstance(each, list) else [each])]
     return {"lines": [line for form in there for line in _lines(form)]}
 
 
