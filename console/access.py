@@ -62,7 +62,7 @@ def visible_site_ids(user: User | AnonymousUser) -> SiteIds:
 
 def site_for(user: User | AnonymousUser, code: str) -> Site:
     """Return the site with this code; Http404 when there is none that the person may see."""
-    site = visible_sites(user).filter(code=code).first()
+    site = visible_sites(user).select_related("status").filter(code=code).first()
     if site is None:
         raise Http404(_("There is no such site among those you can see."))
     return site

@@ -58,7 +58,7 @@ class _Outlet:
         self.waiting = 0
         self._position = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes, /) -> int:
         self._pieces.append(bytes(data))
         self.waiting += len(data)
         self._position += len(data)
@@ -69,6 +69,9 @@ class _Outlet:
 
     def flush(self) -> None:
         """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing has to be given back."""
 
     def take(self) -> bytes:
         """Return what has been written since."""
@@ -96,7 +99,7 @@ def audit_archive(
     with (
         _own_connection() as connection,
         zipfile.ZipFile(
-            outlet,  # type: ignore[arg-type]
+            outlet,
             "w",
             zipfile.ZIP_DEFLATED,
             compresslevel=COMPRESSION_LEVEL,

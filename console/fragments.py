@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger.models import FiscalDay, Site
+from ledger.models import FiscalDay
 
 if TYPE_CHECKING:
     from console.network_view import NetworkView
+    from console.site_view import SiteView
 
 #: The sites a network fragment speaks of: None stands for all of them.
 SiteIds = frozenset[int] | None
@@ -25,7 +26,7 @@ class SiteFragment:
 
     name: str
     template: str
-    context: Callable[[Site], dict[str, Any]]
+    context: Callable[[SiteView], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from django.urls import reverse
 from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
 from console.network_view import NetworkView
-from ledger.models import FiscalDay, Site
+from console.site_view import SiteView
+from ledger.models import FiscalDay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +22,13 @@ class Piece:
     poll_url: str
 
 
-def site_pieces(fragments: dict[str, SiteFragment], site: Site) -> dict[str, Piece]:
+def site_pieces(fragments: dict[str, SiteFragment], view: SiteView) -> dict[str, Piece]:
     """Render all pieces of a site's page by their names."""
     return {
         name: Piece(
             name=name,
-            html=site_fragment_html(fragment, site),
-            poll_url=reverse("site_fragment", args=[site.code, name]),
+            html=site_fragment_html(fragment, view),
+            poll_url=reverse("site_fragment", args=[view.site.code, name]),
         )
         for name, fragment in fragments.items()
     }

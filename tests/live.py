@@ -47,9 +47,13 @@ def count_pumps(site_ids: SiteIds) -> dict[str, Any]:
 
 SITE_FRAGMENTS = {
     "pumps": SiteFragment(
-        name="pumps", template="pumps.html", context=lambda site: count_pumps(frozenset({site.id}))
+        name="pumps",
+        template="pumps.html",
+        context=lambda view: count_pumps(frozenset({view.site.id})),
     ),
-    "tanks": SiteFragment(name="tanks", template="tanks.html", context=lambda site: {"site": site}),
+    "tanks": SiteFragment(
+        name="tanks", template="tanks.html", context=lambda view: {"site": view.site}
+    ),
 }
 NETWORK_FRAGMENTS = {
     "sites": NetworkFragment(

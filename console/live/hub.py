@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 
 from console.live import sse
@@ -20,7 +20,8 @@ REFRESH_S = 15.0
 #: When a topic could not be rendered, it is tried again after this long.
 RETRY_S = 2.0
 
-Render = Callable[[Topic], Awaitable[dict[str, str]]]
+#: Yields the name and the HTML of each fragment of a topic, as soon as it is rendered.
+Render = Callable[[Topic], AsyncGenerator[tuple[str, str]]]
 
 
 class ViewerClosed(Exception):
@@ -122,25 +123,29 @@ class Feed:
 
     async def _render_once(self) -> bool:
         try:
-            fragments = await self._render(self.topic)
+            async with contextlib.aclosing(self._render(self.topic)) as fragments:
+                async for name, html in fragments:
+                    self._hand_out(name, sse.event(name, html))
         except Exception:
             logger.exception("Could not render %s", self.topic)
             self._counts.failed_renders += 1
             return False
         self._counts.renders += 1
-        for name, html in fragments.items():
-            frame = sse.event(name, html)
-            if self._latest.get(name) != frame:
-                self._latest[name] = frame
-                for viewer in self.viewers:
-                    viewer.offer(name, frame)
         return True
+
+    def _hand_out(self, name: str, frame: bytes) -> None:
+        """Leave a fragment with every viewer, unless they have it as it is."""
+        if self._latest.get(name) != frame:
+            self._latest[name] = frame
+            for viewer in self.viewers:
+                viewer.offer(name, frame)
 
 
 class Hub:
     """All topics that somebody watches. Belongs to one event loop; topics unwatched cost nothing.
 
-    `render` returns the HTML of all fragments of a topic by their names.
+    `render` yields the fragments of a topic one by one: a viewer has the first of them while the
+    others are still being rendered.
     """
 
     def __init__(self, render: Render) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.utils import translation
 from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.topics import DayTopic, SiteTopic, Topic
 from console.network_view import NetworkView
+from console.site_view import SiteView
 from ledger.models import FiscalDay, Site
 
 logger = logging.getLogger(__name__)
@@ -22,9 +24,9 @@ logger = logging.getLogger(__name__)
 KEPT_MAX = 16
 
 
-def site_fragment_html(fragment: SiteFragment, site: Site) -> str:
+def site_fragment_html(fragment: SiteFragment, view: SiteView) -> str:
     """Render a piece of a site's page in the language that is active."""
-    return render_to_string(fragment.template, fragment.context(site)).strip()
+    return render_to_string(fragment.template, fragment.context(view)).strip()
 
 
 def day_fragment_html(fragment: DayFragment, day: FiscalDay) -> str:
@@ -47,27 +49,53 @@ def _kept(template: str, context: tuple[tuple[str, Hashable], ...], language: st
     return render_to_string(template, dict(context)).strip()
 
 
-def topic_html(topic: Topic) -> dict[str, str]:
-    """Render all fragments of a topic by their names.
+@dataclass(frozen=True, slots=True)
+class TopicFragment:
+    """A piece of a topic that is still to be rendered, in the topic's language."""
 
-    One that fails is logged and left out: the others go on. Site.DoesNotExist if the site is
-    gone (FiscalDay.DoesNotExist for a day), OperationalError or InterfaceError while the database
-    is away.
+    name: str
+    language: str
+    render: Callable[[], str]
+
+
+def topic_fragments(topic: Topic) -> list[TopicFragment]:
+    """Return the fragments of a topic, in the order of their page, to be rendered one by one.
+
+    They share one look at what is behind them. Site.DoesNotExist if the site is gone
+    (FiscalDay.DoesNotExist for a day), OperationalError or InterfaceError while the database is
+    away.
     """
-    with translation.override(topic.language):
-        return dict(_rendered(_fragments_of(topic)))
+    return [
+        TopicFragment(name, topic.language, render)
+        for name, render in _renderings_of(topic).items()
+    ]
 
 
-def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
+def fragment_html(fragment: TopicFragment) -> str | None:
+    """Render one fragment. One that fails is logged and is None: the others go on.
+
+    OperationalError or InterfaceError while the database is away.
+    """
+    try:
+        with translation.override(fragment.language):
+            return fragment.render()
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        logger.exception("Could not render the fragment %s", fragment.name)
+        return None
+
+
+def _renderings_of(topic: Topic) -> dict[str, Callable[[], str]]:
     # Imported late: the pages render their fragments with this module.
     from console.views.day import DAY_FRAGMENTS
     from console.views.network import NETWORK_FRAGMENTS
     from console.views.site import SITE_FRAGMENTS
 
     if isinstance(topic, SiteTopic):
-        site = Site.objects.get(id=topic.site_id)
+        site_view = SiteView(Site.objects.select_related("status").get(id=topic.site_id))
         return {
-            name: partial(site_fragment_html, fragment, site)
+            name: partial(site_fragment_html, fragment, site_view)
             for name, fragment in SITE_FRAGMENTS.items()
         }
     if isinstance(topic, DayTopic):
@@ -82,13 +110,3 @@ def _fragments_of(topic: Topic) -> dict[str, Callable[[], str]]:
         name: partial(network_fragment_html, fragment, view)
         for name, fragment in NETWORK_FRAGMENTS.items()
     }
-
-
-def _rendered(fragments: dict[str, Callable[[], str]]) -> Iterator[tuple[str, str]]:
-    for name, render in fragments.items():
-        try:
-            yield name, render()
-        except (InterfaceError, OperationalError):
-            raise
-        except Exception:
-            logger.exception("Could not render the fragment %s", name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from django.http import HttpRequest
 
 from console.live.admission import topic_for
 from console.live.changes import ChangeListener
 from console.live.hub import Hub, Viewer
-from console.live.render import topic_html
+from console.live.render import fragment_html, topic_fragments
 from console.live.threads import DatabaseThreads
 from console.live.topics import Topic
 
@@ -114,8 +114,13 @@ class LiveService:
         except TimeoutError as error:
             raise LiveUnavailable("the database is away") from error
 
-    async def _render(self, topic: Topic) -> dict[str, str]:
-        return await self._render_threads.call(topic_html, topic)
+    async def _render(self, topic: Topic) -> AsyncGenerator[tuple[str, str]]:
+        """Render a topic piece by piece, so that topics which changed at once take turns."""
+        call = self._render_threads.call
+        for fragment in await call(topic_fragments, topic):
+            html = await call(fragment_html, fragment)
+            if html is not None:
+                yield fragment.name, html
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

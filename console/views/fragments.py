@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from console.access import site_for, visible_site_ids
 from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
 from console.network_view import NetworkView
+from console.site_view import SiteView
 from console.views.day import DAY_FRAGMENTS, fiscal_day_for
 from console.views.network import NETWORK_FRAGMENTS
 from console.views.site import SITE_FRAGMENTS
@@ -28,7 +29,7 @@ def site_fragment(request: HttpRequest, code: str, name: str) -> HttpResponse:
     site = site_for(request.user, code)
     if name not in SITE_FRAGMENTS:
         raise Http404(_("There is no such part of the page."))
-    return _unless_known(request, site_fragment_html(SITE_FRAGMENTS[name], site))
+    return _unless_known(request, site_fragment_html(SITE_FRAGMENTS[name], SiteView(site)))
 
 
 @require_GET

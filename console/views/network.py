@@ -16,6 +16,7 @@ from console.access import visible_site_ids, visible_sites
 from console.forms.filters import ANY_TOPIC, SiteFilterForm, SiteOrder
 from console.fragments import NetworkFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.live.service import SERVICE
 from console.models import Role, User
 from console.network_view import NetworkView
 from console.pieces import network_pieces
@@ -49,7 +50,13 @@ def attention_context(view: NetworkView) -> dict[str, Any]:
 
 def ingest_context(view: NetworkView) -> dict[str, Any]:
     """Context of `_network_ingest.html`. Workers are named to those who see the whole network."""
-    return {"pulse": view.pulse, "is_whole_network": view.is_whole}
+    live = SERVICE.hub.counts
+    return {
+        "pulse": view.pulse,
+        "is_whole_network": view.is_whole,
+        "skipped_updates": live.skipped,
+        "failed_renders": live.failed_renders,
+    }
 
 
 def charts_context(view: NetworkView) -> dict[str, Any]:
@@ -104,6 +111,7 @@ def _ordered(view: NetworkView, ids: Sequence[int], order: str) -> Sequence[int]
     return sorted(ids, key=lambda site_id: places.get(site_id, len(places)))
 
 
+#: What changes most comes first: streams send each as soon as it is rendered.
 NETWORK_FRAGMENTS = {
     fragment.name: fragment
     for fragment in (
@@ -111,6 +119,11 @@ NETWORK_FRAGMENTS = {
             name="network_figures",
             template="console/_network_figures.html",
             context=figures_context,
+        ),
+        NetworkFragment(
+            name="network_sites",
+            template="console/_network_sites.html",
+            context=sites_context,
         ),
         NetworkFragment(
             name="network_attention",
@@ -127,11 +140,6 @@ NETWORK_FRAGMENTS = {
             template="console/_network_charts.html",
             context=charts_context,
             is_kept=True,
-        ),
-        NetworkFragment(
-            name="network_sites",
-            template="console/_network_sites.html",
-            context=sites_context,
         ),
     )
 }

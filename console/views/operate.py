@@ -17,6 +17,7 @@ from console.access import site_to_operate
 from console.forms.alarm import AlarmKeyForm
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.live.render import day_fragment_html, site_fragment_html
+from console.site_view import SiteView
 from console.views.day import DAY_FRAGMENTS, fiscal_day_for
 from console.views.site import SITE_FRAGMENTS
 from ledger.models import Site
@@ -53,7 +54,7 @@ def acknowledge_alarm(request: HtmxHttpRequest, code: str) -> HttpResponse:
 
 def _site_answer(request: HtmxHttpRequest, site: Site, name: str) -> HttpResponse:
     if wants_fragment(request):
-        return _piece(name, site_fragment_html(SITE_FRAGMENTS[name], site))
+        return _piece(name, site_fragment_html(SITE_FRAGMENTS[name], SiteView(site)))
     return HttpResponseRedirect(f"{reverse('site', args=[site.code])}#{name}")
 
 

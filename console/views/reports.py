@@ -51,7 +51,7 @@ def report_period(request: HttpRequest) -> HttpResponse:
     """Show the report of a period, or answer with it as CSV or JSON."""
     form = _period_form(request)
     if not form.is_valid():
-        return render(request, "console/report_period.html", {"form": form}, status=422)
+        return _refused(request, form)
     values = form.cleaned_data
     sites = values["sites"]
     report = period_report(
@@ -96,7 +96,9 @@ def report_stock(request: HttpRequest) -> HttpResponse:
     data = request.GET if "first" in request.GET else {**request.GET.dict(), **_this_month()}
     form = StockPeriodForm(data, visible=visible_sites(request.user))
     if not form.is_valid():
-        return render(request, "console/report_stock.html", {"form": form}, status=422)
+        empty: dict[str, Any] = {"form": form, "site": None, "trends": []}
+        empty |= {"query": "", "families": {}}
+        return render(request, "console/report_stock.html", empty, status=422)
     values = form.cleaned_data
     site = values["site"]
     trends = stock_trend(site=site, first=values["first"], last=values["last"])
@@ -122,7 +124,7 @@ def report_export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """Stream everything of a period as one archive, with the checksums of its files."""
     form = _period_form(request)
     if not form.is_valid():
-        return render(request, "console/report_period.html", {"form": form}, status=422)
+        return _refused(request, form)
     values = form.cleaned_data
     seen = visible_site_ids(request.user)
     sites = values["sites"]
@@ -144,6 +146,18 @@ def _period_form(request: HttpRequest) -> ReportPeriodForm:
     if "first" not in data and "last" not in data:
         data = {**data.dict(), **_this_month()}
     return ReportPeriodForm(data, visible=visible_sites(request.user))
+
+
+def _refused(request: HttpRequest, form: ReportPeriodForm) -> HttpResponse:
+    """Show what is wrong with a period or its sites."""
+    context = {
+        "form": form,
+        "report": None,
+        "sites": None,
+        "sites_max": SITES_SHOWN_MAX,
+        "query": "",
+    }
+    return render(request, "console/report_period.html", context, status=422)
 
 
 def _this_month() -> dict[str, str]:

@@ -102,7 +102,7 @@ def explain(
         except DayError as refusal:
             form.add_error(None, str(refusal))
             # What is sent next speaks of the difference that is shown now.
-            form.data = form.data | {"stated": difference.stated}
+            form.data = {**form.data, "stated": difference.stated}
         else:
             return done(request, _page(day), _("The difference is explained."))
     return form_answer(

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from ledger.models import (
     CorrectionPosting,
@@ -29,7 +30,7 @@ from ledger.models import (
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import Moved, moved_in_day
-from ledger.selectors.sites import HOURS_A_DAY
+from ledger.selectors.sites import DAYS_AHEAD_MAX, HOURS_A_DAY
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
 MISSING_RANGES_MAX = 50
@@ -308,6 +309,13 @@ def latest_entries(
         return []
     entries = Entry.objects.filter(site=site, fiscal_day__in=keys)
     return list(entries.order_by("-fiscal_day", "-sequence")[:limit])
+
+
+def latest_days(site: Site, *, limit: int, now: datetime.datetime | None = None) -> list[FiscalDay]:
+    """Return a site's newest fiscal days, the current one first, as `sites.current_days` has it."""
+    latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
+    days = FiscalDay.objects.filter(site=site, fiscal_day__lte=latest)
+    return list(days.order_by("-fiscal_day")[:limit])
 
 
 def site_days(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -26,14 +27,14 @@ def months_sum_up(
     if first >= until:
         return
     period = {"first": first, "until": until}
-    asked = {**period, "site_ids": None if site_ids is None else list(site_ids)}
+    asked: dict[str, Any] = {**period, "site_ids": None if site_ids is None else list(site_ids)}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STALE_SQL, asked)
         if not (stale := cursor.fetchall()):
             return
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute("SET LOCAL work_mem = '64MB'")
-        parameters = {
+        parameters: dict[str, Any] = {
             **period,
             "site_ids": [site_id for site_id, _ in stale],
             "months": [month for _, month in stale],

@@ -3,7 +3,8 @@
 The ledger (1,000 sites, 40 fiscal days of 500 entries each) is generated once and kept below
 VAR_DIR. Requests go one after another over a connection that is kept alive to the web process as
 production runs it; the time is that from the request to the last byte of its answer. Queries are
-those that Django's test client sees for the same address.
+those that Django's test client sees for the same address. Then a person corrects entries, and
+each step of that is timed (`correcting`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.embedded.postgres import embedded_database, running_postgres
-from tests.benchmarks import console
+from tests.benchmarks import console, correcting
 from tests.benchmarks.rig import VAR_DIR, machine
 
 SITES = 1_000
@@ -132,6 +133,10 @@ def addresses(connection: psycopg.Connection[Any], codes: list[str]) -> dict[str
         "day with missing entries": f"/sites/{lacking[0]}/days/{lacking[1]}/",
         "entry, first": f"{day}1/",
         "entry, last": f"{day}{ENTRIES_PER_DAY}/",
+        "correction, the form": f"{day}250/correct/",
+        "correction, a void": f"{day}250/void/",
+        "correction, many of a day": f"{day}correct/",
+        "correction, approvals": "/approvals/",
         "ledger, all": "/ledger/",
         "ledger, a month": f"/ledger/?first={month_start}&last={newest}",
         "ledger, a day": f"/ledger/?first={closed}&last={closed}",
@@ -206,10 +211,29 @@ def table_of(
     return table
 
 
+def steps_table(took: dict[str, list[float]]) -> Table:
+    """The steps of correcting an entry, slow ones marked."""
+    table = Table(title="Correcting an entry of an open day, step by step")
+    table.add_column("")
+    for heading in ("p50 ms", "p95 ms", "least-greatest", "bar"):
+        table.add_column(heading, justify="right")
+    for step, each in took.items():
+        p95 = statistics.quantiles(each, n=20, method="inclusive")[18]
+        table.add_row(
+            step,
+            f"{statistics.median(each):.1f}",
+            f"{p95:.1f}",
+            f"{min(each):.0f}-{max(each):.0f}",
+            "" if p95 < P95_MAX_MS else "missed",
+        )
+    return table
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Generate what is missing, measure everything and print."""
     parser = argparse.ArgumentParser(prog="bench pages")
     parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--only", default="", help="only the pages whose name has this text")
     options = parser.parse_args(arguments or [])
     out = Console(width=130)
     PLACE.mkdir(parents=True, exist_ok=True)
@@ -223,6 +247,8 @@ def main(arguments: list[str] | None = None) -> None:
         with connect() as connection:
             fill(connection, out)
             pages = addresses(connection, sessions.sites)
+            open_day = pages["day, open"]
+            pages = {name: path for name, path in pages.items() if options.only in name}
         session = sessions.network[0]
         load = psutil.getloadavg()[0]
         with console.running_web(PLACE) as web:
@@ -232,7 +258,9 @@ def main(arguments: list[str] | None = None) -> None:
                 name: times_ms(web.port, session, path, options.requests)
                 for name, path in pages.items()
             }
+            steps = correcting.times_ms(web.port, session, open_day, options.requests)
     out.print(table_of(pages, took, counts))
+    out.print(steps_table(steps))
     out.print(
         f"{options.requests} requests each, after {WARM_UP} to warm up; below {P95_MAX_MS} ms is "
         f"asked for. The machine's load was {load:.1f} as it began."

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.tools.compare import ROOT, Comparison, Tree, compare, rendered
 
@@ -28,26 +29,24 @@ def changed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _compared(before: Tree, changed: Path) -> Comparison:
+def _compared(browser: Browser, before: Tree, changed: Path) -> Comparison:
     after = rendered(changed, changed / "pages", only=ONLY)
-    return compare(before, after, changed / "report")
+    return compare(browser, before, after, changed / "report")
 
 
-@pytest.mark.usefixtures("_orm_beside_playwright")
-def test_nothing_changed(before: Tree, changed: Path) -> None:
-    found = _compared(before, changed)
+def test_nothing_changed(browser: Browser, before: Tree, changed: Path) -> None:
+    found = _compared(browser, before, changed)
 
     assert (found.changed, found.added, found.gone, found.same_count) == ({}, [], [], PAGES)
 
 
-@pytest.mark.usefixtures("_orm_beside_playwright")
 def test_a_changed_template_shows_before_after_and_the_difference(
-    before: Tree, changed: Path
+    browser: Browser, before: Tree, changed: Path
 ) -> None:
     template = changed / "templates" / f"{ONLY}.html"
     template.write_text(template.read_text().replace("{{ unit }}", "{{ unit }} at 15 °C"))
 
-    found = _compared(before, changed)
+    found = _compared(browser, before, changed)
 
     assert sorted(found.changed) == [f"{ONLY}/known.dark.html", f"{ONLY}/known.light.html"]
     pictures = sorted(path.name for path in (changed / "report").glob("*known.dark*.png"))
@@ -59,21 +58,24 @@ def test_a_changed_template_shows_before_after_and_the_difference(
     ).read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("_orm_beside_playwright")
-def test_a_changed_style_shows_where_it_is_seen(before: Tree, changed: Path) -> None:
+def test_a_changed_style_shows_where_it_is_seen(
+    browser: Browser, before: Tree, changed: Path
+) -> None:
     style = changed / "static" / "console" / "base.css"
     style.write_text(style.read_text() + "\n.unit { letter-spacing: 1em; padding: 1em; }\n")
 
-    found = _compared(before, changed)
+    found = _compared(browser, before, changed)
 
     assert sorted(found.changed) == [f"{ONLY}/known.dark.html", f"{ONLY}/known.light.html"]
 
 
-def test_what_is_new_and_what_is_gone_is_named(before: Tree, changed: Path) -> None:
+def test_what_is_new_and_what_is_gone_is_named(
+    browser: Browser, before: Tree, changed: Path
+) -> None:
     fixture = changed / "templates" / f"{ONLY}.gallery.toml"
     fixture.write_text(fixture.read_text().replace('"Unknown"', '"Not known"'))
 
-    found = _compared(before, changed)
+    found = _compared(browser, before, changed)
 
     assert found.added == [f"{ONLY}/not-known.dark.html", f"{ONLY}/not-known.light.html"]
     assert found.gone == [f"{ONLY}/unknown.dark.html", f"{ONLY}/unknown.light.html"]

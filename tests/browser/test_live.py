@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from console.fragments import SiteFragment
 from console.models import Role
+from console.site_view import SiteView
 from ledger.models import PumpState, Site
 from tests import live
 from tests.factories import make_site, make_user
@@ -67,9 +68,9 @@ TEMPLATES = {
 AGE_S = 125
 
 
-def pumps_context(site: Site) -> dict[str, Any]:
+def pumps_context(view: SiteView) -> dict[str, Any]:
     # Newest first, so that each new pump moves the others down.
-    pumps = PumpState.objects.filter(site=site).order_by("-fuelling_point")
+    pumps = PumpState.objects.filter(site=view.site).order_by("-fuelling_point")
     newest = pumps.first()
     # Of the pump and not of the clock, so that the same pumps always make the same piece.
     since = newest and newest.received_at - datetime.timedelta(seconds=AGE_S)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.utils import timezone
 
-from console.live.render import topic_html
+from console.live.render import topic_fragments
 from console.live.topics import DayTopic
 from console.models import Role
 from ledger.models import FiscalDay
@@ -60,4 +60,4 @@ def test_it_brings_the_day_and_what_changes_of_it(server: Server, day: FiscalDay
 def test_a_day_that_is_gone_cannot_be_rendered(day: FiscalDay) -> None:
     topic = DayTopic(site_id=day.site_id, fiscal_day=timezone.now().date(), language="en")
     with pytest.raises(FiscalDay.DoesNotExist):
-        topic_html(topic)
+        topic_fragments(topic)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from django.test import Client
 
@@ -21,6 +24,18 @@ def test_it_goes_where_the_person_wanted(client: Client) -> None:
     user = make_user()
     values = {"username": user.username, "password": PASSWORD, "next": "/ledger/"}
     assert client.post("/sign-in/", values)["Location"] == "/ledger/"
+
+
+def test_it_still_goes_there_after_a_wrong_password_and_another_language(client: Client) -> None:
+    user = make_user()
+    wrong = {"username": user.username, "password": "wrong"}
+    page = client.post("/sign-in/?next=/ledger/%3Ffirst%3D2026-11-01", wrong)
+    [back] = re.findall(r'name="next" value="([^"]+)"', page.text)
+    there = client.post("/language/", {"language": "de", "next": html.unescape(back)})["Location"]
+    [action] = re.findall(r'action="(/sign-in/[^"]*)"', client.get(there).text)
+    values = {"username": user.username, "password": PASSWORD}
+    answer = client.post(html.unescape(action), values)
+    assert answer["Location"] == "/ledger/?first=2026-11-01"
 
 
 def test_it_goes_nowhere_else(client: Client) -> None:

@@ -115,7 +115,7 @@ def rendered(root: Path, folder: Path, *, only: str = "") -> Tree:
     return Tree(root=root, pages=folder)
 
 
-def compare(before: Tree, after: Tree, report: Path) -> Comparison:
+def compare(browser: Browser, before: Tree, after: Tree, report: Path) -> Comparison:
     """Compare two trees' galleries and write the report."""
     shutil.rmtree(report, ignore_errors=True)
     report.mkdir(parents=True)
@@ -131,12 +131,7 @@ def compare(before: Tree, after: Tree, report: Path) -> Comparison:
         unequal = both
     found.same_count = len(both) - len(unequal)
     if unequal:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"]
-            )
-            _see(browser, before, after, unequal, found, report)
-            browser.close()
+        _see(browser, before, after, unequal, found, report)
     (report / "index.html").write_text(_report(found))
     return found
 
@@ -168,6 +163,8 @@ def _see(
             ("before", "after", "difference"), [*pictures, base64.b64decode(drawn)], strict=True
         ):
             (report / _file(name, kind)).write_bytes(picture)
+    for page in pages.values():
+        page.context.close()
 
 
 def _window(browser: Browser, tree: Tree, theme: str) -> Page:
@@ -257,7 +254,12 @@ def main() -> None:
     with checkout(options.ref) as root, tempfile.TemporaryDirectory(prefix="pages-") as folder:
         before = rendered(root, Path(folder) / "before", only=options.only)
         after = rendered(ROOT, Path(folder) / "after", only=options.only)
-        found = compare(before, after, REPORT)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"]
+            )
+            found = compare(browser, before, after, REPORT)
+            browser.close()
     print(found)
     print(REPORT / "index.html")
 

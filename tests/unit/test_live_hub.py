@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from console.live import hub as hub_module
 from console.live import sse
 from console.live.hub import Hub, Viewer, ViewerClosed
 from console.live.topics import ANYTHING, Change, SiteTopic, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 SITE = SiteTopic(site_id=1, language="en")
 OTHER = SiteTopic(site_id=2, language="en")
@@ -24,12 +28,16 @@ class Ledger:
         self.number = 0
         self.looks = 0
         self.fault: Exception | None = None
+        self.tanks_are_ready = asyncio.Event()
+        self.tanks_are_ready.set()
 
-    async def render(self, topic: Topic) -> dict[str, str]:
+    async def render(self, topic: Topic) -> AsyncGenerator[tuple[str, str]]:
         self.looks += 1
         if self.fault:
             raise self.fault
-        return {"pumps": str(self.number), "tanks": "full"}
+        yield "pumps", str(self.number)
+        await self.tanks_are_ready.wait()
+        yield "tanks", "full"
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +58,17 @@ async def test_a_viewer_first_gets_everything_and_then_what_changed() -> None:
         ledger.number = 1
         hub.announce(Change(sites=frozenset({1})))
         assert await taken(viewer) == sse.event("pumps", "1")
+
+
+async def test_a_fragment_is_handed_on_while_others_are_still_being_rendered() -> None:
+    ledger = Ledger()
+    ledger.tanks_are_ready.clear()
+    hub = Hub(ledger.render)
+    with hub.watching(SITE) as viewer:
+        assert await taken(viewer) == sse.event("pumps", "0")
+        assert hub.counts.renders == 0
+        ledger.tanks_are_ready.set()
+        assert await taken(viewer) == sse.event("tanks", "full")
 
 
 async def test_all_viewers_get_the_same_bytes_of_one_rendering() -> None:
