@@ -14,12 +14,18 @@ from django.utils.translation import gettext_lazy
 
 from console import formatting
 from console.forms.base import ConsoleForm, FieldGroup
-from console.forms.fields import Facts, FigureField
+from console.forms.fields import Facts, FigureField, Text
 from console.forms.rows import RowsFormSet, rows_factory
 from ledger.models import ProductFamily, Site
 from ledger.models.site import SITE_CODE_PATTERN
 from ledger.selectors.setup import Uses, product_uses, tank_uses
 from ledger.specs import CUTOFF_DEFAULT
+from ledger.wet_stock import (
+    WET_STOCK_DAILY_LITRES,
+    WET_STOCK_DAILY_PERMILLE,
+    WET_STOCK_MONTHLY_LITRES,
+    WET_STOCK_MONTHLY_PERMILLE,
+)
 
 NUMBER_MAX = 32_767
 STALE_AFTER_MIN_S = 10
@@ -28,12 +34,38 @@ PRODUCTS_MAX = 60
 TANKS_MAX = 30
 POINTS_MAX = 60
 NOZZLES_MAX = 360
+WET_STOCK_DEFAULTS = {
+    "wet_stock_daily_permille": WET_STOCK_DAILY_PERMILLE,
+    "wet_stock_daily_litres": WET_STOCK_DAILY_LITRES,
+    "wet_stock_monthly_permille": WET_STOCK_MONTHLY_PERMILLE,
+    "wet_stock_monthly_litres": WET_STOCK_MONTHLY_LITRES,
+}
 
 
 @cache
 def _timezones() -> list[tuple[str, str]]:
     places = sorted(name for name in available_timezones() if "/" in name)
     return [(name, name.replace("_", " ")) for name in places if not name.startswith("Etc/")]
+
+
+def _permille(label: Text, period: str) -> FigureField:
+    return FigureField(
+        label=label,
+        min_value=0,
+        max_digits=5,
+        decimal_places=1,
+        initial=WET_STOCK_DEFAULTS[f"wet_stock_{period}_permille"],
+    )
+
+
+def _litres(label: Text, period: str) -> FigureField:
+    return FigureField(
+        label=label,
+        min_value=0,
+        max_digits=12,
+        decimal_places=3,
+        initial=WET_STOCK_DEFAULTS[f"wet_stock_{period}_litres"],
+    )
 
 
 class SiteForm(ConsoleForm):
@@ -53,12 +85,24 @@ class SiteForm(ConsoleForm):
             help=gettext_lazy("Beyond these the console asks for somebody's attention."),
             fields=("stale_after_s", "cutoff", "correction_limit"),
         ),
+        FieldGroup(
+            title=gettext_lazy("Wet stock"),
+            help=gettext_lazy(
+                "How far a tank's closing dip may be from its book stock: a share of what was "
+                "sold from it, and litres on top."
+            ),
+            fields=tuple(WET_STOCK_DEFAULTS),
+        ),
     )
     facts = {  # noqa: RUF012 a form's own
         "code": Facts(autocomplete="off", is_checked_alone=True),
         "name": Facts(autocomplete="off"),
         "currency": Facts(autocomplete="off"),
         "stale_after_s": Facts(unit=gettext_lazy("seconds")),
+        "wet_stock_daily_permille": Facts(unit="‰"),
+        "wet_stock_daily_litres": Facts(unit="L"),
+        "wet_stock_monthly_permille": Facts(unit="‰"),
+        "wet_stock_monthly_litres": Facts(unit="L"),
     }
 
     code = forms.CharField(
@@ -111,6 +155,12 @@ class SiteForm(ConsoleForm):
         places_min=2,
         help_text=gettext_lazy("Empty: the amount alone asks for nobody."),
     )
+    wet_stock_daily_permille = _permille(gettext_lazy("One day, share of what was sold"), "daily")
+    wet_stock_daily_litres = _litres(gettext_lazy("One day, on top"), "daily")
+    wet_stock_monthly_permille = _permille(
+        gettext_lazy("Month so far, share of what was sold"), "monthly"
+    )
+    wet_stock_monthly_litres = _litres(gettext_lazy("Month so far, on top"), "monthly")
 
     def __init__(
         self, *args: Any, site: Site | None = None, has_ledger: bool = False, **kwargs: Any

@@ -30,6 +30,10 @@ DETAIL_FIELDS = (
     "stale_after_s",
     "cutoff",
     "correction_limit",
+    "wet_stock_daily_permille",
+    "wet_stock_daily_litres",
+    "wet_stock_monthly_permille",
+    "wet_stock_monthly_litres",
 )
 #: The rows of each group, without their site.
 GROUP_FIELDS: dict[str, tuple[type[models.Model], tuple[str, ...]]] = {

@@ -45,6 +45,10 @@ SITE = {
     "stale_after_s": "300",
     "cutoff": "07:00",
     "correction_limit": "50.00",
+    "wet_stock_daily_permille": "5",
+    "wet_stock_daily_litres": "20",
+    "wet_stock_monthly_permille": "2.5",
+    "wet_stock_monthly_litres": "100",
 }
 
 
@@ -53,6 +57,7 @@ def test_an_administrator_registers_a_site(admin: Client) -> None:
     assert (answer.status_code, answer["Location"]) == (303, "/sites/DE-KIEL/setup/products/")
     site = Site.objects.get(code="DE-KIEL")
     assert (site.currency, site.correction_limit) == ("EUR", 50)
+    assert (float(site.wet_stock_monthly_permille), site.wet_stock_daily_litres) == (2.5, 20)
     event = AuditEvent.objects.get()
     assert (event.action, event.site_id) == ("site.registered", site.pk)
     assert event.detail["after"]["name"] == "Kiel Hafen"
