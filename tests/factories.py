@@ -122,7 +122,11 @@ def make_correction(entry: Entry, *, author: User | None = None, **values: Any) 
 def make_day(
     site: Site, *, fiscal_day: str = "2026-11-22", entries: int = 3, **values: Any
 ) -> FiscalDay:
-    """Make a fiscal day of equal sales of E10, numbered from 1, with its totals."""
+    """Make a fiscal day of equal sales of E10, numbered from 1, with its totals.
+
+    One that is `sealed_at` some time has no seal: see `tests.sealing` for days that do.
+    """
+    sealed_at = values.pop("sealed_at", None)
     date = datetime.date.fromisoformat(fiscal_day)
     day = FiscalDay.objects.create(
         site=site,
@@ -149,6 +153,9 @@ def make_day(
         )
         PaymentTotal.objects.create(**key, payment=NO_PAYMENT, kind=Kind.SALE, **sums)
         HourTotal.objects.create(**key, hour=12, **sums)
+    if sealed_at is not None:
+        day.sealed_at = sealed_at
+        day.save(update_fields=["sealed_at"])
     return day
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -103,7 +104,8 @@ class ReasonForm(ConsoleForm):
 
     def retold(self, **values: str) -> None:
         """Let the sent form hold other values, as if the person had sent them."""
-        data = self.data.copy()  # type: ignore[union-attr]
+        assert isinstance(self.data, QueryDict)
+        data = self.data.copy()
         for name, value in values.items():
             data[name] = value
         self.data = data

@@ -258,6 +258,7 @@ def said_of(correction: Correction) -> str:
             _("Your correction of entry %(sequence)d waits for a second person to approve it.")
             % number
         )
+    assert correction.posted_to is not None, "what is approved is posted"
     day = date_format(correction.posted_to, "DATE_FORMAT")
     texts = {
         Action.CORRECT: _("Entry %(sequence)d is corrected; posted to %(day)s."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -169,17 +169,17 @@ def _pairs(form: BulkCorrectionForm, selection: Selection) -> list[_Pair]:
 def _preview(
     day: FiscalDay, selection: Selection, pairs: list[_Pair], *, wants_approval: bool
 ) -> BulkPreview:
-    counts = {
-        "count": len(pairs),
-        "same_count": len(selection.found) - len(pairs),
-        "void_count": selection.left_void,
-        "waiting_count": selection.left_waiting,
-        "most": BULK_MAX,
-    }
-    if len(pairs) > BULK_MAX or not pairs:
-        return BulkPreview(**counts)
-    return BulkPreview(
-        **counts,
+    bare = BulkPreview(
+        count=len(pairs),
+        same_count=len(selection.found) - len(pairs),
+        void_count=selection.left_void,
+        waiting_count=selection.left_waiting,
+        most=BULK_MAX,
+    )
+    if bare.is_too_many or not pairs:
+        return bare
+    return replace(
+        bare,
         rows=[
             BulkRow(
                 sequence=pair.sequence,

@@ -51,10 +51,14 @@ def state_context(day: FiscalDay) -> dict[str, Any]:
 
 
 def settling_context(user: User | AnonymousUser, day: FiscalDay) -> dict[str, Any]:
-    """Context of `_day_settling.html`: how far the day is, and what the person may do about it."""
+    """Context of `_day_settling.html`: how far the day is, and what the person may do about it.
+
+    `compared` is for the page that has compared the day anyway.
+    """
     return {
         "site": day.site,
         "day": day,
+        "compared": None,
         "earlier": first_unsealed(day.site_id, before=day.fiscal_day),
         "may_settle": may_settle(user),
         "may_seal": may_seal(user),

@@ -96,8 +96,9 @@ def report_stock(request: HttpRequest) -> HttpResponse:
     data = request.GET if "first" in request.GET else {**request.GET.dict(), **_this_month()}
     form = StockPeriodForm(data, visible=visible_sites(request.user))
     if not form.is_valid():
-        context = {"form": form, "site": None, "trends": [], "query": "", "families": {}}
-        return render(request, "console/report_stock.html", context, status=422)
+        empty: dict[str, Any] = {"form": form, "site": None, "trends": []}
+        empty |= {"query": "", "families": {}}
+        return render(request, "console/report_stock.html", empty, status=422)
     values = form.cleaned_data
     site = values["site"]
     trends = stock_trend(site=site, first=values["first"], last=values["last"])

@@ -93,11 +93,13 @@ class Site(models.Model):
         max_digits=5,
         decimal_places=1,
         default=WET_STOCK_DAILY_PERMILLE,
+        db_default=WET_STOCK_DAILY_PERMILLE,
         validators=[MinValueValidator(0)],
     )
     wet_stock_daily_litres = VolumeField(
         _("wet stock, one day: litres on top"),
         default=WET_STOCK_DAILY_LITRES,
+        db_default=WET_STOCK_DAILY_LITRES,
         validators=[MinValueValidator(0)],
     )
     wet_stock_monthly_permille = models.DecimalField(
@@ -105,11 +107,13 @@ class Site(models.Model):
         max_digits=5,
         decimal_places=1,
         default=WET_STOCK_MONTHLY_PERMILLE,
+        db_default=WET_STOCK_MONTHLY_PERMILLE,
         validators=[MinValueValidator(0)],
     )
     wet_stock_monthly_litres = VolumeField(
         _("wet stock, month so far: litres on top"),
         default=WET_STOCK_MONTHLY_LITRES,
+        db_default=WET_STOCK_MONTHLY_LITRES,
         validators=[MinValueValidator(0)],
     )
     created_at = models.DateTimeField(_("registered at"), auto_now_add=True)
