@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import pgettext, pgettext_lazy
 
 from ledger.models import Kind, Payment
 from ledger.selectors.days import MissingRange
@@ -33,7 +33,12 @@ SYMBOLS_AFTER = {"CZK": "Kč", "PLN": "zł"}
 #: A decimal with more digits than this is shown as it is written.
 _DIGITS_MAX = 24
 
-_COMPACT = ((10**9, 10**9, "B"), (10**6, 10**6, "M"), (10**4, 10**3, "k"))
+#: From which number on, what it is divided by, and how it then reads.
+_COMPACT = (
+    (10**9, 10**9, pgettext_lazy("compact number", "%(figure)sB")),
+    (10**6, 10**6, pgettext_lazy("compact number", "%(figure)sM")),
+    (10**4, 10**3, pgettext_lazy("compact number", "%(figure)sk")),
+)
 
 Number = Decimal | float
 
@@ -96,9 +101,9 @@ def compact(value: Number | None) -> str:
     if value is None:
         return UNKNOWN
     exact = Decimal(str(value))
-    for least, size, suffix in _COMPACT:
+    for least, size, pattern in _COMPACT:
         if abs(exact) >= least:
-            return number(exact / size, 1) + suffix
+            return str(pattern) % {"figure": number(exact / size, 1)}
     return number(exact)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from django import template
 
+from console import alarm_words as alarms
 from console import charts, formatting
 from ledger.selectors.days import MissingRange
 from ledger.selectors.ingest import PulseSpan
@@ -139,8 +140,20 @@ def less(value: Decimal | None, other: Decimal | None) -> Decimal | None:
 
 @register.filter
 def words(code: str) -> str:
-    """`{{ alarm.code|words }}`: an identifier as words, low_product as low product."""
+    """`{{ change.name|words }}`: an identifier as words, old_value as old value."""
     return code.replace("_", " ").replace("-", " ")
+
+
+@register.filter
+def alarm_words(code: str) -> str:
+    """`{{ alarm.code|alarm_words }}`: low_product as product low; an unknown code as it is."""
+    return alarms.alarm_words(code)
+
+
+@register.filter
+def device_words(device: str) -> str:
+    """`{{ alarm.device|device_words }}`: fuelling_point as Fuelling point."""
+    return alarms.device_words(device)
 
 
 @register.filter

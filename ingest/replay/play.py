@@ -19,17 +19,19 @@ async def play(
     messages: Iterable[TimedMessage],
     *,
     speed: float | None,
+    connect_seconds: float = CONNECT_SECONDS,
     on_acknowledged: Callable[[], None],
 ) -> None:
     """Publish all messages, and return when the broker has acknowledged every one.
 
     `speed` is how many times faster than the messages' own times; None is as fast as it goes.
-    Raises NoBrokerError when there is no connection at first; later ones are waited for.
+    Raises NoBrokerError when there is no connection after `connect_seconds`; one that is lost
+    later is waited for.
     """
     running = asyncio.create_task(publisher.run())
     try:
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(connect_seconds):
                 await publisher.wait_connected()
         except TimeoutError:
             raise NoBrokerError from None

@@ -170,6 +170,19 @@ def test_german_pages_fit_a_phone_and_have_no_violations(page: Page, width: int)
     )
 
 
+def test_pages_fit_the_narrowest_and_the_widest_screen(page: Page) -> None:
+    make_everything()
+    sign_in(page, make_user())
+    wide = []
+    for path in PAGES:
+        page.goto(path)
+        for width in (320, 2560):
+            page.set_viewport_size({"width": width, "height": 1440})
+            if is_wider_than_the_screen(page):
+                wide.append((path, width))
+    assert wide == []
+
+
 def is_wider_than_the_screen(page: Page) -> bool:
     """Whether the page scrolls sideways."""
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

@@ -122,8 +122,9 @@ async def test_a_missing_broker_is_a_clear_error(
 ) -> None:
     nowhere = f"mqtt://127.0.0.1:{free_port()}"
     code, output = await replay(
-        embedded_rig, small_set, small_set / "transactions.csv", "--mqtt-url", nowhere
-    )
+        embedded_rig, small_set, small_set / "transactions.csv", "--mqtt-url", nowhere,
+        "--connect-seconds", "0.2",
+    )  # fmt: skip
     assert code == 1
     assert f"No broker answers at {nowhere.removeprefix('mqtt://')}" in output
     assert "Traceback" not in output

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from console import formatting
 from ledger.selectors.days import MissingRange
@@ -69,6 +69,12 @@ def test_signed_gives_nothing_no_sign() -> None:
 )
 def test_compact(value: float | None, text: str) -> None:
     assert formatting.compact(value) == text
+
+
+def test_compact_in_german() -> None:
+    with translation.override("de"):
+        assert formatting.compact(12_345) == "12,3\N{NO-BREAK SPACE}Tsd."
+        assert formatting.compact(4_600_000) == "4,6\N{NO-BREAK SPACE}Mio."
 
 
 @pytest.mark.parametrize(

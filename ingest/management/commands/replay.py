@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ingest.mqtt import BrokerAddress
-from ingest.publisher import Publisher
+from ingest.publisher import CONNECT_SECONDS, Publisher
 from ingest.replay.ccs import ReplayError, TimedMessage, Transaction, messages, read_ccs, site_specs
 from ingest.replay.play import NoBrokerError, play
 from ledger.services.sites import SiteRegistrationError, sites_register
@@ -55,6 +55,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--mqtt-url", default=settings.MQTT_URL, help="the broker (default: MQTT_URL)"
         )
+        parser.add_argument(
+            "--connect-seconds", type=float, default=CONNECT_SECONDS, metavar="S",
+            help="how long to try to reach the broker (%(default)s)",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read, register, publish."""
@@ -71,7 +75,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         timed = messages(transactions)
         try:
-            asyncio.run(_play_with_bar(console, address, timed, options["speed"]))
+            asyncio.run(_play_with_bar(console, address, timed, options))
         except NoBrokerError:
             raise CommandError(f"No broker answers at {address.host}:{address.port}.") from None
         except KeyboardInterrupt:
@@ -83,7 +87,7 @@ class Command(BaseCommand):
 
 
 async def _play_with_bar(
-    console: Console, address: BrokerAddress, timed: list[TimedMessage], speed: float | None
+    console: Console, address: BrokerAddress, timed: list[TimedMessage], options: dict[str, Any]
 ) -> None:
     columns = (
         TextColumn("Publishing"), BarColumn(), MofNCompleteColumn(), TextColumn("acknowledged,"),
@@ -92,7 +96,10 @@ async def _play_with_bar(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=len(timed))
         publisher = Publisher(address, log=progress.console.print)
-        await play(publisher, timed, speed=speed, on_acknowledged=lambda: progress.advance(task))
+        await play(
+            publisher, timed, speed=options["speed"], connect_seconds=options["connect_seconds"],
+            on_acknowledged=lambda: progress.advance(task),
+        )  # fmt: skip
 
 
 def published_table(transactions: list[Transaction]) -> Table:
