@@ -79,7 +79,7 @@ def test_what_needs_attention(staff: Client) -> None:
         "3 entries missing on",
         "Tank 1 E10 is low, 3,000 L left",
         "Fuelling point 2 is inoperative",
-        "Tank 1: high water",
+        "Tank 1: water high",
         "1 message waits in quarantine",
         "No ingest worker has reported yet",
     ):

@@ -168,8 +168,8 @@ def test_tanks(staff: Client) -> None:
     TankState.objects.create(site=site, tank=2, at=now, received_at=now)
     text = flat(staff.get("/sites/S1/").text)
     assert "Below the low mark" in text
-    assert "Tank leakage" in text
-    assert "Low product" not in text
+    assert "Tank leaks" in text
+    assert "Product low" not in text
     assert "27,000" in text
     assert "11.2" in text
 
