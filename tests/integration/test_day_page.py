@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
 
 import pytest
@@ -240,3 +241,13 @@ def test_the_number_of_queries_does_not_grow(
         staff.get("/sites/S1/days/2026-11-20/")
     with django_assert_max_num_queries(len(one.captured_queries)):
         staff.get(f"/sites/S1/days/{DAY}/")
+
+
+@pytest.mark.parametrize(("is_sealed", "name"), [(False, "X report"), (True, "Z report")])
+def test_a_day_and_the_list_of_days_lead_to_its_report(
+    staff: Client, site: Site, is_sealed: bool, name: str
+) -> None:
+    make_day(site, fiscal_day=DAY, sealed_at=timezone.now() if is_sealed else None)
+    link = re.compile(rf'<a\s+href="/sites/S1/days/{DAY}/report/"\s*>{name}</a>')
+    for path in (f"/sites/S1/days/{DAY}/", "/sites/S1/days/"):
+        assert len(link.findall(staff.get(path).text)) == 1
