@@ -28,6 +28,8 @@ STOCK_COLUMNS = (
     *("closing_l", "variance_l"),
 )
 Row = tuple[Any, ...]
+#: What a spreadsheet reads as the beginning of a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_file(name: str, columns: tuple[str, ...], rows: Iterator[Row]) -> HttpResponse:
@@ -43,7 +45,7 @@ def csv_file(name: str, columns: tuple[str, ...], rows: Iterator[Row]) -> HttpRe
 
 def _guarded(value: Any) -> Any:
     """Keep a text from being read as a formula: products and notes come from outside."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def json_file(name: str, value: Any) -> JsonResponse:

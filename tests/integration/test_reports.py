@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from django.test import Client
 
 from console.models import Role
 from ledger.models import (
+    Correction,
     DayTotal,
     Delivery,
     Dip,
@@ -30,11 +32,14 @@ from ledger.selectors.measures import Measure
 from ledger.selectors.reports import ByKind, CurrencyReport, PeriodReport, period_report
 from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
+from ledger.services.corrections import Draft, correction_approve, correction_propose
 from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
+from tests.sealing import sealed
 
 pytestmark = pytest.mark.django_db
 DAY = datetime.date(2026, 11, 21)
 TODAY = datetime.date(2026, 11, 24)
+DAY_REPORT = "/sites/S1/days/2026-11-21/report/?"
 
 
 @pytest.fixture
@@ -268,6 +273,73 @@ def test_what_a_z_report_holds(staff: Client) -> None:
         assert words in text
 
 
+@pytest.fixture
+def two_sealed_days() -> tuple[FiscalDay, FiscalDay, FiscalDay]:
+    """Two sealed days of a site with three and one sales of 47.93, and an open one with two."""
+    site = make_forecourt("S1")
+    first = make_day(site, fiscal_day="2026-11-20")
+    second = make_day(site, fiscal_day="2026-11-21", entries=1)
+    by = make_user(), make_user(Role.APPROVER)
+    first, second = sealed(first, by=by), sealed(second, by=by)
+    return first, second, make_day(site, fiscal_day="2026-11-22", entries=2)
+
+
+def test_a_z_report_tells_of_its_seal_and_of_the_one_before(
+    staff: Client, two_sealed_days: tuple[FiscalDay, FiscalDay, FiscalDay]
+) -> None:
+    first, second, still_open = (day_report(day) for day in two_sealed_days)
+    assert (first.is_final, second.is_final, still_open.is_final) == (True, True, False)
+    assert [one.seal.z_number for one in (first, second, still_open)] == [1, 2, None]
+    assert [one.seal.perpetual_total for one in (first, second, still_open)] == [
+        Decimal("143.79"),
+        Decimal("191.72"),
+        # What is not sealed yet is in an X report's total all the same.
+        Decimal("287.58"),
+    ]
+    assert (first.seal.previous_seal, first.seal.seal) == ("", two_sealed_days[0].seal_hex)
+    assert second.seal.previous_seal == first.seal.seal != second.seal.seal
+    assert (still_open.seal.previous_seal, still_open.seal.seal) == (second.seal.seal, "")
+    text = " ".join(staff.get("/sites/S1/days/2026-11-21/report/").text.split())
+    for words in ("Z report No. 2", "191.72", first.seal.seal, second.seal.seal):
+        assert words in text
+
+
+def test_a_z_report_stays_as_it_is_when_its_day_is_corrected(
+    staff: Client, two_sealed_days: tuple[FiscalDay, FiscalDay, FiscalDay]
+) -> None:
+    def told(day: FiscalDay, form: str) -> str:
+        text = staff.get(f"/sites/S1/days/{day.fiscal_day}/report/?format={form}").text
+        # Only when the report was made differs.
+        plain, times = re.subn(r'("made_at": "|made_at,)[^",]+', "", text)
+        assert times == 1
+        return plain
+
+    def amount(day: FiscalDay) -> Decimal:
+        return day_report(day).totals.turnover.amount
+
+    first, second, still_open = two_sealed_days
+    before = [told(day, form) for day in (first, second) for form in ("json", "csv")]
+    assert amount(still_open) == Decimal("95.86")
+    correction = correction_propose(
+        draft=Draft(
+            site=first.site,
+            fiscal_day=first.fiscal_day,
+            sequence=2,
+            action=Correction.Action.VOID,
+            reason=Correction.Reason.SOLD_TWICE,
+        ),
+        author=make_user(),
+    )
+    correction_approve(correction=correction, decided_by=make_user(Role.APPROVER))
+    after = [told(day, form) for day in (first, second) for form in ("json", "csv")]
+    assert after == before
+    report = day_report(still_open)
+    assert report.totals.turnover.amount == Decimal("47.93")
+    assert report.totals.moved.turnover.amount == Decimal("-47.93")
+    assert [(one.fiscal_day, one.sequence) for one in report.corrections] == [(first.fiscal_day, 2)]
+    assert report.seal.perpetual_total == Decimal("239.65")
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -305,6 +377,14 @@ def test_a_product_cannot_smuggle_a_formula_into_a_spreadsheet(staff: Client) ->
     DayTotal.objects.filter(site=site).update(product="=HYPERLINK(1)")
     text = staff.get("/reports/period/?first=2026-11-21&last=2026-11-21&format=csv").text
     assert ",'=HYPERLINK(1)," in text
+
+
+def test_a_cell_without_a_value_is_empty(staff: Client) -> None:
+    make_rates(make_site("S1"))
+    for path in ("/reports/period/?first=2026-11-21&last=2026-11-21&", DAY_REPORT):
+        rows = list(csv.reader(io.StringIO(staff.get(f"{path}format=csv").text)))
+        assert any("" in row for row in rows)
+        assert not any("'" in row for row in rows)
 
 
 def test_wet_stock_returns_tests_to_the_tank() -> None:
