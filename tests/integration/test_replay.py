@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import sys
+from collections.abc import Iterable
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from console.models import Role
+from ingest.replay.ccs import Transaction, read_ccs
+from ledger.models import FiscalDay
+from ledger.selectors.measures import Measure
+from ledger.selectors.reports import period_report
 from tests.conftest import free_port
 from tests.factories import make_user
 from tests.integration.conftest import ROOT, Rig
+from tests.sealing import sealed
 from tests.unit.test_replay_ccs import HEADER, LINES, PRODUCTS, STATIONS
 
 SITES_THAT_SOLD = "SELECT count(DISTINCT site_id) FROM entry"
@@ -77,6 +88,70 @@ def ledger_figures() -> dict[str, str]:
     return dict(re.findall(r'id="total-(\w+)">\s*([^<]*?)\s*<', page))
 
 
+def declared_by_file(folder: Path) -> list[Transaction]:
+    return read_ccs(
+        transactions=folder / "transactions_1k.csv",
+        products=folder / "products.csv",
+        stations=folder / "gasstations.csv",
+    )
+
+
+def measured(lines: Iterable[Transaction]) -> Measure:
+    """What these lines come to; only what is sold by the litre has litres."""
+    lines = list(lines)
+    return Measure(
+        count=len(lines),
+        volume=sum((line.quantity for line in lines if line.product.is_fuel), Decimal(0)),
+        amount=sum((line.total for line in lines), Decimal(0)),
+    )
+
+
+def assert_reports_are_the_file(lines: list[Transaction]) -> None:
+    """Compare the reports of the whole period, of each day and of each site with the file."""
+    days = sorted({line.fiscal_day for line in lines})
+    for first, last in [(days[0], days[-1]), *((day, day) for day in days)]:
+        report = period_report(first=first, last=last)
+        within = [line for line in lines if first <= line.fiscal_day <= last]
+        for one in report.currencies:
+            own = [line for line in within if line.station.land.currency == one.currency]
+            assert one.turnover == measured(own)
+            assert {line.product: line.kinds.turnover for line in one.products} == {
+                code: measured(line for line in own if line.product.code == code)
+                for code in {line.product.code for line in own}
+            }
+            assert {line.day: line.turnover for line in one.times if line.turnover.count} == {
+                day: measured(line for line in own if line.fiscal_day == day)
+                for day in {line.fiscal_day for line in own}
+            }
+            sold = [line for line in one.sites if line.kinds.turnover.count]
+            assert {line.code: line.kinds.turnover for line in sold} == {
+                code: measured(line for line in own if line.station.code == code)
+                for code in {line.station.code for line in own}
+            }
+        assert sum(one.turnover.count for one in report.currencies) == len(within)
+
+
+@sync_to_async
+def seal_all_and_compare(folder: Path) -> None:
+    """Seal every day, then see that reports, seals and ledger agree with the file."""
+    with closing(connection):
+        lines = declared_by_file(folder)
+        assert_reports_are_the_file(lines)
+        people = make_user(), make_user(Role.APPROVER)
+        for day in FiscalDay.objects.select_related("site").order_by("site_id", "fiscal_day"):
+            sealed(day, by=people)
+        assert_reports_are_the_file(lines)
+        last_days = FiscalDay.objects.order_by("site_id", "-fiscal_day").distinct("site_id")
+        assert {day.site.code: day.perpetual_total for day in last_days.select_related("site")} == {
+            code: measured(line for line in lines if line.station.code == code).amount
+            for code in {line.station.code for line in lines}
+        }
+        output = io.StringIO()
+        call_command("verify_ledger", stdout=output)
+        assert "498 fiscal days" in output.getvalue()
+        assert "Everything agrees." in output.getvalue()
+
+
 @pytest.fixture
 def small_set(tmp_path: Path) -> Path:
     folder = tmp_path / "ccs"
@@ -131,7 +206,7 @@ async def test_a_missing_broker_is_a_clear_error(
 
 
 @pytest.mark.shared_data
-async def test_the_real_transactions_arrive_to_the_cent(
+async def test_the_real_transactions_arrive_to_the_cent_and_are_sealed(
     embedded_rig: Rig, shared_data: Path
 ) -> None:
     rig, folder = embedded_rig, shared_data / "ccs"
@@ -162,3 +237,7 @@ async def test_the_real_transactions_arrive_to_the_cent(
     assert figures["sites"] == "437"
     assert figures["days"] == "498"
     assert figures["control"] == "425,576.16"
+    # What the seals make the worker send is not to stay in the broker.
+    for worker in rig.workers:
+        worker.end()
+    await seal_all_and_compare(folder)
