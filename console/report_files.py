@@ -24,8 +24,8 @@ from ledger.selectors.reports_stock import TankTrend
 
 COLUMNS = ("part", "currency", "about", "kind", "entries", "litres", "gross", "tax", "net")
 STOCK_COLUMNS = (
-    *("fiscal_day", "tank", "product", "opening_l", "delivered_l", "taken_l", "book_l"),
-    *("closing_l", "variance_l"),
+    *("fiscal_day", "tank", "product", "opening_l", "delivered_l", "metered_l"),
+    *("tests_returned_l", "book_l", "closing_l", "variance_l"),
 )
 Row = tuple[Any, ...]
 #: What a spreadsheet reads as the beginning of a formula.
@@ -169,7 +169,8 @@ def stock_rows(trends: list[TankTrend]) -> Iterator[Row]:
     """Yield the lines of a wet-stock trend."""
     for trend in trends:
         for line in trend.lines:
+            was = line.movement
             yield (
-                *(line.day, line.tank, line.product, line.opening, line.delivered, line.taken),
-                *(line.book, line.closing, line.variance),
+                *(line.day, trend.tank, trend.product, was.opening, was.delivered, was.metered),
+                *(was.tests, was.book, was.closing, was.variance),
             )

@@ -32,6 +32,7 @@ from ledger.selectors.measures import Measure
 from ledger.selectors.reports import ByKind, CurrencyReport, PeriodReport, period_report
 from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
+from ledger.selectors.wet_stock import wet_stock_of_day
 from ledger.services.corrections import Draft, correction_approve, correction_propose
 from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
 from tests.sealing import sealed
@@ -361,7 +362,7 @@ def test_csv_and_json_have_what_the_page_shows(staff: Client, path: str) -> None
     told = json.loads(staff.get(f"{path}&format=json").content)
     if "stock" in path:
         assert rows[0]["variance_l"] == "-100.000"
-        assert told["tanks"][0]["lines"][0]["variance"] == "-100.000"
+        assert told["tanks"][0]["lines"][0]["movement"]["variance"] == "-100.000"
         return
     totals = told["currencies"][0] if "currencies" in told else told["totals"]
     assert totals["turnover"] == {
@@ -403,8 +404,43 @@ def test_wet_stock_returns_tests_to_the_tank() -> None:
     )
     [trend] = stock_trend(site=site, first=DAY, last=DAY)
     [line] = trend.lines
-    assert (line.taken, line.book) == (Decimal("64.814"), Decimal("9935.186"))
-    assert (line.variance, trend.variance) == (Decimal("64.814"),) * 2
+    assert line.movement.throughput == Decimal("64.814")
+    assert line.movement.book == Decimal("9935.186")
+    assert (line.movement.variance, trend.total.litres) == (Decimal("64.814"),) * 2
+
+
+def test_the_trend_of_a_month_is_what_the_reconciliation_of_its_last_day_says() -> None:
+    site = make_forecourt("S1")
+    opening = Decimal(9000)
+    for number, closing in ((20, "8960.500"), (21, "9900.000"), (22, "9870.250")):
+        opened = datetime.datetime(2026, 11, number, 5, tzinfo=datetime.UTC)
+        day = make_day(
+            site, fiscal_day=opened.date().isoformat(), entries=0, opened_at=opened,
+            closed_at=opened.replace(hour=22),
+        )  # fmt: skip
+        # Of no tank but through a nozzle of it; tested; refunded, which brings no fuel back.
+        by_nozzle = {"tank": None, "fuelling_point": 1, "nozzle": 1}
+        for sequence, kind, where in (
+            (1, Kind.SALE, by_nozzle), (2, Kind.TEST, {"tank": 1}), (3, Kind.REFUND, {"tank": 1}),
+        ):  # fmt: skip
+            make_entry(
+                site, fiscal_day=opened.date().isoformat(), sequence=sequence, kind=kind, **where
+            )
+        Dip.objects.create(
+            site=site, fiscal_day=opened.date(), tank=1, product="E10", opening_volume=opening,
+            closing_volume=Decimal(closing),
+        )  # fmt: skip
+        opening = Decimal(closing)
+    Delivery.objects.create(
+        site=site, tank=1, at="2026-11-21T09:00Z", product="E10", volume=1000,
+        received_at="2026-11-21T09:00Z",
+    )  # fmt: skip
+    [trend] = stock_trend(site=site, first=DAY.replace(day=1), last=day.fiscal_day)
+    [tank] = wet_stock_of_day(day).tanks
+    assert trend.lines[-1].movement == tank.movement
+    assert trend.total == tank.month
+    assert stock_trend(site=site) == [trend]
+    assert (trend.total.days, trend.total.throughput) == (3, 3 * Decimal("32.407"))
 
 
 def test_a_manager_reports_their_own_sites_alone(client: Client) -> None:
