@@ -20,7 +20,7 @@ RUNGS_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A column that stands on the chart's lower edge."""
+    """A column: from `y` downwards for `height`."""
 
     x: float
     y: float
@@ -98,6 +98,38 @@ def bars(
             )
         )
     return found
+
+
+def about_zero(
+    values: Sequence[Value], *, width: float, height: float, gap: float = 1, least: float = 1
+) -> tuple[list[Bar], float]:
+    """Return a column for each value on one scale, and where zero lies: less hangs from there.
+
+    Without a value below zero that is the chart's lower edge, as in `bars`. A value that is not
+    zero is at least `least` high.
+    """
+    known = [float(value) for value in values if value is not None]
+    top, bottom = max(known, default=0), -min(known, default=0)
+    top, bottom = max(top, 0), max(bottom, 0)
+    zero = height * top / (top + bottom) if bottom else height
+    # Little is to be seen on its own side of zero, however little that side has of the scale.
+    if bottom:
+        zero = min(max(zero, least if top else 0), height - least)
+    share = {"width": width, "gap": gap, "least": least}
+    above = bars(values, **share, height=zero, top=top)
+    hanging = [None if value is None else -value for value in values]
+    below = bars(hanging, **share, height=height - zero, top=bottom)
+    return [
+        Bar(
+            x=up.x,
+            y=up.y if up.height else _round(zero),
+            width=up.width,
+            height=up.height or down.height,
+            index=up.index,
+            value=up.value,
+        )
+        for up, down in zip(above, below, strict=True)
+    ], _round(zero)
 
 
 def outline(columns: Sequence[Bar]) -> str:

@@ -14,6 +14,7 @@ from console import charts, formatting
 from ledger.selectors.days import MissingRange
 from ledger.selectors.ingest import PulseSpan
 from ledger.selectors.pace import DayByHour
+from ledger.selectors.reports_stock import StockLine
 
 register = template.Library()
 T = TypeVar("T", bound=formatting.Number)
@@ -283,13 +284,17 @@ def by_hour(day: DayByHour, measure: str, currency: str) -> dict[str, Any]:
 
 @register.inclusion_tag("components/columns.html")
 def columns(
-    values: Sequence[Decimal], label: str, from_label: str = "", to_label: str = ""
+    values: Sequence[charts.Value], label: str, from_label: str = "", to_label: str = ""
 ) -> dict[str, Any]:
-    """`{% columns amounts label "1 Nov" "30 Nov" %}`: a column for each figure of a period."""
+    """`{% columns amounts label "1 Nov" "30 Nov" %}`: a column for each figure of a period.
+
+    Figures below zero hang from the line of zero; one of None leaves a gap.
+    """
     size = {"width": PLOT_WIDTH, "height": PLOT_HEIGHT}
+    found, zero = charts.about_zero(values, **size, gap=2)
     return {
-        "outline": charts.outline(charts.bars(values, **size, gap=2)),
-        "base": f"M0 {PLOT_HEIGHT}h{PLOT_WIDTH}v1h-{PLOT_WIDTH}z",
+        "outline": charts.outline(found),
+        "base": f"M0 {zero:g}h{PLOT_WIDTH}v1h-{PLOT_WIDTH}z",
         "label": label,
         "from_label": from_label,
         "to_label": to_label,
@@ -301,6 +306,12 @@ def columns(
 def amounts(lines: Sequence[Any]) -> list[Decimal]:
     """`{{ totals.times|amounts }}`: the turnover's amount of each line."""
     return [line.turnover.amount for line in lines]
+
+
+@register.filter
+def variances(lines: Sequence[StockLine]) -> list[Decimal | None]:
+    """`{{ trend.lines|variances }}`: each day's variance, None where a dip is missing."""
+    return [line.movement.variance for line in lines]
 
 
 def _known(value: T | Missing) -> T | None:

@@ -443,6 +443,22 @@ def test_the_trend_of_a_month_is_what_the_reconciliation_of_its_last_day_says() 
     assert (trend.total.days, trend.total.throughput) == (3, 3 * Decimal("32.407"))
 
 
+def test_each_tank_has_a_chart_of_its_variances(staff: Client) -> None:
+    site = make_forecourt("S1")
+    for number, closing in ((20, 9020), (21, 8990), (22, None)):
+        make_day(site, fiscal_day=f"2026-11-{number}", entries=0)
+        Dip.objects.create(
+            site=site, fiscal_day=f"2026-11-{number}", tank=1, product="E10", opening_volume=9000,
+            closing_volume=closing,
+        )  # fmt: skip
+    text = staff.get("/reports/stock/?first=2026-11-01&last=2026-11-30&site=S1").text
+    (chart,) = re.findall(r"<svg\s+class=\"columns__canvas\".*?</svg>", text, re.DOTALL)
+    assert 'aria-label="Variance of tank 1 by fiscal day, litres"' in chart
+    (outline,) = re.findall(r'class="columns__bar" d="([^"]*)"', chart)
+    # A gain stands on zero and a loss hangs from it; the day without a closing dip is a gap.
+    assert outline.count("M") == 2
+
+
 def test_a_manager_reports_their_own_sites_alone(client: Client) -> None:
     own = make_site("OWN")
     make_day(own, fiscal_day="2026-11-21", entries=1)

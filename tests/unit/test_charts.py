@@ -48,6 +48,32 @@ def test_little_is_not_nothing() -> None:
     assert (nothing.height, little.height, much.height) == (0, 1, 24)
 
 
+@given(values)
+def test_columns_about_zero_stay_on_their_side(series: list[charts.Value]) -> None:
+    found, zero = charts.about_zero(series, width=96, height=24)
+    assert 0 <= zero <= 24
+    assert len(found) == len(series)
+    for value, bar in zip(series, found, strict=True):
+        assert (bar.height > 0) == bool(value)
+        if value and value > 0:
+            assert 0 <= bar.y <= bar.y + bar.height <= zero + 0.1
+        else:
+            assert zero <= bar.y <= bar.y + bar.height <= 24.1
+
+
+def test_columns_above_and_below_zero_have_one_scale() -> None:
+    found, zero = charts.about_zero([Decimal(20), -10, None, 0], width=30, height=30)
+    assert zero == 20
+    assert [(bar.y, bar.height) for bar in found] == [(0, 20), (20, 10), (20, 0), (20, 0)]
+
+
+def test_columns_without_one_below_zero_stand_on_the_edge() -> None:
+    assert charts.about_zero([0, 10, 5], width=32, height=24) == (
+        charts.bars([0, 10, 5], width=32, height=24),
+        24,
+    )
+
+
 def test_an_outline_has_the_columns_that_are_there() -> None:
     nothing_and_much = charts.bars([0, 10, 5], width=32, height=24)
     assert charts.outline(nothing_and_much) == "M11 0h10v24h-10zM22 12h10v12h-10z"
