@@ -53,9 +53,9 @@ def report_period(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _refused(request, form)
     values = form.cleaned_data
-    sites = values["sites"]
+    sites, seen = values["sites"], visible_site_ids(request.user)
     report = period_report(
-        sites=visible_site_ids(request.user) if sites is None else sites,
+        sites=seen if sites is None else sites,
         first=values["first"],
         last=values["last"],
     )
@@ -71,6 +71,7 @@ def report_period(request: HttpRequest) -> HttpResponse:
         "sites_max": SITES_SHOWN_MAX,
         "query": _query(request),
         "sites": sites,
+        "is_everywhere": sites is None and seen is None,
     }
     return render(request, "console/report_period.html", context)
 
@@ -112,6 +113,8 @@ def report_stock(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "site": site,
+        "first": values["first"],
+        "last": values["last"],
         "trends": trends,
         "query": _query(request),
         "families": product_families(site),

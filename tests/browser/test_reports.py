@@ -15,6 +15,7 @@ from tests.browser.test_accessibility import is_wider_than_the_screen, make_ever
 from tests.factories import make_user
 
 PERIOD = "first=2026-11-01&last=2026-11-30"
+ENDS = "1 Nov 2026", "30 Nov 2026"
 PAGES = [
     "/reports/",
     f"/reports/period/?{PERIOD}",
@@ -40,26 +41,42 @@ def test_reports_have_no_violations(
         assert not is_wider_than_the_screen(page), f"{path} scrolls sideways"
 
 
-def test_a_day_s_report_prints_as_a_document(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("path", "pages", "words"),
+    [
+        ("/sites/S1/days/2026-11-21/report/", 2, ["Harbour Road (S1)", "21 Nov 2026", "X report"]),
+        (f"/reports/period/?{PERIOD}", 2, ["All sites", *ENDS]),
+        (f"/reports/period/?{PERIOD}&sites=S1", 2, ["Harbour Road (S1)", *ENDS]),
+        (f"/reports/stock/?{PERIOD}&site=S1", 1, ["Harbour Road (S1)", *ENDS]),
+    ],
+)
+def test_a_report_prints_as_a_document(page: Page, path: str, pages: int, words: list[str]) -> None:
     make_everything()
     sign_in(page, make_user())
     page.goto("/reports/")
     page.locator("a[href='/reports/']").first.wait_for()
-    page.goto("/sites/S1/days/2026-11-21/report/")
+    page.goto(path)
     page.emulate_media(media="print")
-    for selector in (".rail", ".topbar", ".report__formats"):
-        expect(page.locator(selector)).to_be_hidden()
+    for selector in (".rail", ".topbar", ".filter", ".report__formats"):
+        for each in page.locator(selector).all():
+            expect(each).to_be_hidden()
     running = page.locator(".report__running")
     expect(running).to_be_visible()
-    # What is fixed is repeated on every page.
-    assert running.evaluate("each => getComputedStyle(each).position") == "fixed"
-    expect(running).to_contain_text("Harbour Road (S1)")
-    expect(running).to_contain_text("21 Nov 2026")
+    # What is fixed is repeated on every page, in its own area alone: above it, it would be drawn at
+    # the end of the page before. So each page's part of the report has to leave room for it.
+    style = "each => [getComputedStyle(each).position, getComputedStyle(each).top]"
+    assert running.evaluate(style) == ["fixed", "0px"]
+    report = page.locator(".report")
+    assert report.evaluate("each => getComputedStyle(each).boxDecorationBreak") == "clone"
+    room = report.evaluate("each => parseFloat(getComputedStyle(each).paddingBlockStart)")
+    assert room > running.evaluate("each => each.offsetHeight")
+    for each_words in words:
+        expect(running).to_contain_text(each_words)
     paper = page.pdf(prefer_css_page_size=True, print_background=False)
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", paper) or re.findall(
         rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", b"".join(_streams(paper))
     )
-    assert len(boxes) >= 2
+    assert len(boxes) >= pages
     assert {(round(float(width)), round(float(height))) for width, height in boxes} == {(595, 842)}
 
 
