@@ -27,20 +27,19 @@ from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.measures import Measure
 from ledger.selectors.sites import HOURS_A_DAY
-from ledger.services.month_totals import months_sum_up
 
 #: A longer period shows its turnover by month.
 DAYS_SHOWN_MAX = 62
 #: A report lists this many corrections; their number and what they move is always exact.
 CORRECTIONS_SHOWN_MAX = 200
-#: Totals of months before these many days ago are read summed up; late entries have mostly come.
-DAYS_UNTIL_SUMMED_UP = 3
 
 _PERIOD_SQL = (
     Path(__file__).parent.parent.joinpath("sql", "report_period.sql").read_text(encoding="utf-8")
 )
 _ONE_DAY = datetime.timedelta(days=1)
 
+#: Whole months: the first day of the first one, and that of the month after the last one.
+Months = tuple[datetime.date, datetime.date]
 #: Whose report: None for all sites. A queryset may be sliced, a union or none().
 Sites = Iterable[Site | int] | None
 
@@ -177,21 +176,16 @@ def period_report(
     sites: Sites = None,
     first: datetime.date | None = None,
     last: datetime.date | None = None,
-    today: datetime.date | None = None,
+    months: Months | None = None,
 ) -> PeriodReport:
     """Return the report of a period of fiscal days, both ends included.
 
-    The months in the middle of a long period are read as summed up; so it costs about as much for
-    a year as for some weeks.
+    `months` within the period, which `months_sum_up` made ready for these sites, are read as summed
+    up: so a year costs about as much as some weeks. Without them it says the same, from its days.
     """
     site_ids = site_ids_of(sites)
     earliest, latest = first or datetime.date.min, last or datetime.date.max
-    span = latest - earliest
-    is_by_month = span.days >= DAYS_SHOWN_MAX
-    today = today or datetime.datetime.now(datetime.UTC).date()
-    months = _whole_months(earliest, latest, today) if is_by_month else None
-    if months:
-        months_sum_up(site_ids=site_ids, first=months[0], until=months[1])
+    is_by_month = _is_by_month(earliest, latest)
     rows = _rows(_parameters(site_ids, earliest, latest, months, is_by_month=is_by_month))
     corrections, correction_count = _corrections(site_ids, earliest, latest)
     return PeriodReport(
@@ -204,15 +198,20 @@ def period_report(
     )
 
 
-def _whole_months(
-    earliest: datetime.date, latest: datetime.date, today: datetime.date
-) -> tuple[datetime.date, datetime.date] | None:
-    """Return the first day of the whole months in a period, and that of the month after them."""
+def whole_months(
+    first: datetime.date | None, last: datetime.date | None, *, until: datetime.date
+) -> Months | None:
+    """Return the whole months before `until` in a long period, None where there are none."""
+    earliest, latest = first or datetime.date.min, last or datetime.date.max
+    if not _is_by_month(earliest, latest):
+        return None
     begin = earliest if earliest.day == 1 else _next_month(earliest)
-    settled = today - datetime.timedelta(days=DAYS_UNTIL_SUMMED_UP)
-    until = min(latest, settled)
-    end = until.replace(day=1) if until == settled else (until + _ONE_DAY).replace(day=1)
+    end = (until if until <= latest else latest + _ONE_DAY).replace(day=1)
     return (begin, end) if begin < end else None
+
+
+def _is_by_month(earliest: datetime.date, latest: datetime.date) -> bool:
+    return (latest - earliest).days >= DAYS_SHOWN_MAX
 
 
 def _next_month(day: datetime.date) -> datetime.date:
@@ -223,7 +222,7 @@ def _parameters(
     site_ids: frozenset[int] | None,
     earliest: datetime.date,
     latest: datetime.date,
-    months: tuple[datetime.date, datetime.date] | None,
+    months: Months | None,
     *,
     is_by_month: bool,
 ) -> dict[str, Any]:

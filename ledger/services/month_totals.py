@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
+
+from ledger.selectors.reports import Months, Sites, site_ids_of, whole_months
+
+#: Months before these many days ago are read summed up; late entries have mostly come by then.
+DAYS_UNTIL_SUMMED_UP = 3
 
 #: Any number that nothing else locks by: one process sums up at a time, the others wait for it.
 _LOCK = 7_104_201
@@ -17,16 +21,28 @@ _MONTH_TOTALS_SQL = (_SQL / "month_totals.sql").read_text(encoding="utf-8")
 
 
 def months_sum_up(
-    *, site_ids: Collection[int] | None, first: datetime.date, until: datetime.date
-) -> None:
-    """Sum up the months from `first` to before `until`, both first days of months.
+    *,
+    sites: Sites = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
+    today: datetime.date | None = None,
+) -> Months | None:
+    """Make ready what a report of a long period reads; returns its whole months that are ready.
 
-    Only those of which the ledger holds another number of entries than it did then; for nearly
-    all that is never again. `site_ids` of None means all sites.
+    None for a short period and for one of late days alone: its report is read from its days. Only
+    those months are summed up of which the ledger holds another number of entries than it did
+    when they were; for nearly all that is never again.
     """
-    if first >= until:
-        return
-    period = {"first": first, "until": until}
+    today = today or datetime.datetime.now(datetime.UTC).date()
+    until = today - datetime.timedelta(days=DAYS_UNTIL_SUMMED_UP)
+    months = whole_months(first, last, until=until)
+    if months is not None:
+        _sum_up(site_ids_of(sites), months)
+    return months
+
+
+def _sum_up(site_ids: frozenset[int] | None, months: Months) -> None:
+    period = {"first": months[0], "until": months[1]}
     asked: dict[str, Any] = {**period, "site_ids": None if site_ids is None else list(site_ids)}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STALE_SQL, asked)

@@ -34,6 +34,7 @@ from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
 from ledger.selectors.wet_stock import wet_stock_of_day
 from ledger.services.corrections import Draft, correction_approve, correction_propose
+from ledger.services.month_totals import months_sum_up
 from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
 from tests.sealing import sealed
 
@@ -213,7 +214,10 @@ def test_a_long_period_is_the_sum_of_its_days_also_after_a_late_entry() -> None:
     first, last = datetime.date(2026, 6, 30), datetime.date(2026, 11, 2)
 
     def check() -> PeriodReport:
-        report = period_report(first=first, last=last, today=TODAY)
+        months = months_sum_up(first=first, last=last, today=TODAY)
+        assert months == (datetime.date(2026, 7, 1), datetime.date(2026, 11, 1))
+        report = period_report(first=first, last=last, months=months)
+        assert report == period_report(first=first, last=last)
         [one] = report.currencies
         assert report.is_by_month
         assert one.turnover == by_day(first, last)
@@ -241,8 +245,27 @@ def test_a_period_without_ends_is_everything() -> None:
     make_day(make_site("S1"), fiscal_day="2020-02-29")
     make_day(make_site("S2"), fiscal_day="2026-11-21")
     for first, last, count in ((None, None, 6), (DAY, None, 3), (None, DAY, 6)):
-        report = period_report(first=first, last=last, today=TODAY)
+        months = months_sum_up(first=first, last=last, today=TODAY)
+        report = period_report(first=first, last=last, months=months)
+        assert report == period_report(first=first, last=last)
         assert report.currencies[0].turnover.count == count
+
+
+def test_a_report_alone_writes_nothing() -> None:
+    make_day(make_site("S1"), fiscal_day="2026-08-15")
+    first = datetime.date(2026, 6, 30)
+    assert period_report(first=first, last=TODAY).currencies[0].turnover.count == 3
+    assert not MonthSum.objects.exists()
+    months_sum_up(first=first, last=TODAY, today=TODAY)
+    assert MonthSum.objects.get().entries == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [("2026-11-01", "2026-11-20"), ("2026-11-02", "2027-11-20")]
+)
+def test_short_and_late_periods_have_no_months_to_sum_up(first: str, last: str) -> None:
+    ends = {"first": datetime.date.fromisoformat(first), "last": datetime.date.fromisoformat(last)}
+    assert months_sum_up(**ends, today=TODAY) is None
 
 
 def test_what_a_z_report_holds(staff: Client) -> None:
