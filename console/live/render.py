@@ -72,7 +72,7 @@ def topic_fragments(topic: Topic) -> list[TopicFragment]:
 
 
 def fragment_html(fragment: TopicFragment) -> str | None:
-    """Render one fragment. One that fails is logged and is None: the others go on.
+    """Render one fragment. One that fails is logged and is None, to be counted: the others go on.
 
     OperationalError or InterfaceError while the database is away.
     """

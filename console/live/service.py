@@ -119,7 +119,9 @@ class LiveService:
         call = self._render_threads.call
         for fragment in await call(topic_fragments, topic):
             html = await call(fragment_html, fragment)
-            if html is not None:
+            if html is None:
+                self.hub.counts.failed_renders += 1
+            else:
                 yield fragment.name, html
 
     async def _run(self) -> None:

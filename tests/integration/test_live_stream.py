@@ -69,6 +69,21 @@ def test_a_stream_speaks_the_viewers_language(
             assert expected in stream.events(2)["pumps"]
 
 
+def test_a_piece_that_fails_is_counted_and_the_others_go_on(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = {"pumps.html": "{% include 'there-is-none.html' %}"}
+    live.use_plain_pages(monkeypatch, settings, templates=live.TEMPLATES | broken)
+    make_site("HILL")
+    with server.get("/live/sites/HILL/", session=session_of(make_user())) as stream:
+        assert stream.events(1).keys() == {"tanks"}
+        assert server.service.hub.counts.failed_renders == 1
+    assert "Could not render the fragment pumps" in caplog.text
+
+
 class TestWhoGetsOne:
     def test_nobody_who_is_not_signed_in(self, server: Server) -> None:
         make_site("HILL")
