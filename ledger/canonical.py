@@ -65,8 +65,16 @@ NO_SEAL = bytes(32)
 _SEQUENCE_BYTES, _MARK_BYTES = 4, 4
 
 _SQL = Path(__file__).parent / "sql"
-_DAYS = (_SQL / "canonical_days.sql").read_text(encoding="utf-8")
-_MARKS = (_SQL / "entry_marks.sql").read_text(encoding="utf-8")
+_ENTRY_LINE = (_SQL / "entry_line.sql").read_text(encoding="utf-8")
+
+
+def _statement(name: str) -> str:
+    text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    return text.replace("{entry_line} ", f"{_ENTRY_LINE} ")
+
+
+_DAYS = _statement("canonical_days")
+_MARKS = _statement("entry_marks")
 
 
 @dataclass(frozen=True, slots=True)

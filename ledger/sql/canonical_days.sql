@@ -2,6 +2,7 @@
 -- where the rows are: half a million entries a second, and only some lines of text a day leave
 -- PostgreSQL. Each line is a JSON array as json_build_array writes it; decimals and times are
 -- strings, as PostgreSQL writes them in UTC. Sealing and verifying both read this statement.
+-- `{entry_line}` stands for entry_line.sql.
 WITH wanted AS MATERIALIZED (
     SELECT d.*, s.code, s.currency
     FROM fiscal_day d
@@ -28,12 +29,7 @@ lines AS (
     FROM (
         SELECT
             e.fiscal_day, e.sequence,
-            json_build_array(
-                e.sequence, e.kind, e.occurred_at::text, e.received_at::text, e.product,
-                e.amount::text, e.volume::text, e.volume_15c::text, e.unit_price::text,
-                e.tax_rate::text, e.fuelling_point, e.nozzle, e.tank, e.payment,
-                e.device_transaction, e.totalizer::text, e.offline, e.flags
-            )::text AS line
+            {entry_line} AS line
         FROM entry e
         WHERE e.site_id = %(site_id)s AND e.fiscal_day BETWEEN %(first)s AND %(last)s
     ) AS entry_lines
