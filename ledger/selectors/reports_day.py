@@ -172,12 +172,14 @@ def _nozzles(day: FiscalDay, totalizers: list[Totalizer]) -> list[NozzleLine]:
 
 
 def _deliveries(day: FiscalDay, now: datetime.datetime) -> list[Delivery]:
-    """Return what was delivered between the day's opening and its closing."""
+    """Return what was delivered between the day's opening and its closing.
+
+    One that the site reports after the day was sealed is left out: its report never changes.
+    """
     if day.opened_at is None:
         return []
     until = day.closed_at or now
-    return list(
-        Delivery.objects.filter(site=day.site_id, at__gte=day.opened_at, at__lt=until).order_by(
-            "at", "tank"
-        )
-    )
+    deliveries = Delivery.objects.filter(site=day.site_id, at__gte=day.opened_at, at__lt=until)
+    if day.sealed_at is not None:
+        deliveries = deliveries.filter(received_at__lte=day.sealed_at)
+    return list(deliveries.order_by("at", "tank"))

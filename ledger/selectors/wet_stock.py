@@ -216,9 +216,12 @@ def tank_movements(
 
 
 def _delivered(site: Site, days: Iterable[FiscalDay]) -> dict[tuple[int, datetime.date], Decimal]:
-    """Return litres by tank and fiscal day; a delivery belongs to the day that was open then."""
+    """Return litres by tank and fiscal day; a delivery belongs to the day that was open then.
+
+    One that a site reports after the day was sealed is not of that day: what was sealed stays.
+    """
     spans = [
-        (day.opened_at, day.closed_at, day.fiscal_day)
+        (day.opened_at, day.closed_at, day)
         for day in days
         if day.opened_at is not None and day.closed_at is not None
     ]
@@ -229,9 +232,10 @@ def _delivered(site: Site, days: Iterable[FiscalDay]) -> dict[tuple[int, datetim
     )
     delivered: dict[tuple[int, datetime.date], Decimal] = defaultdict(Decimal)
     for delivery in deliveries:
-        for opened_at, closed_at, fiscal_day in spans:
-            if opened_at <= delivery.at < closed_at:
-                delivered[delivery.tank, fiscal_day] += delivery.volume
+        for opened_at, closed_at, day in spans:
+            is_late = day.sealed_at is not None and delivery.received_at > day.sealed_at
+            if opened_at <= delivery.at < closed_at and not is_late:
+                delivered[delivery.tank, day.fiscal_day] += delivery.volume
     return delivered
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from console.models import Role
 from ledger.models import (
@@ -326,6 +327,24 @@ def test_a_z_report_tells_of_its_seal_and_of_the_one_before(
     text = " ".join(staff.get("/sites/S1/days/2026-11-21/report/").text.split())
     for words in ("Z report No. 2", "191.72", first.seal.seal, second.seal.seal):
         assert words in text
+
+
+def test_a_delivery_told_of_after_the_seal_is_not_of_the_sealed_day() -> None:
+    site = make_forecourt("S1")
+    opened = datetime.datetime(2026, 11, 21, 5, tzinfo=datetime.UTC)
+    day = make_day(site, fiscal_day="2026-11-21", opened_at=opened)
+    Dip.objects.create(
+        site=site, fiscal_day=DAY, tank=1, product="E10", opening_volume=900, closing_volume=850
+    )
+    told = {"site": site, "product": "E10", "volume": Decimal(100)}
+    in_time = opened.replace(hour=9)
+    Delivery.objects.create(**told, tank=1, at=in_time, received_at=in_time)
+    day = sealed(day)
+    late = timezone.now() + datetime.timedelta(hours=1)
+    Delivery.objects.create(**told, tank=1, at=opened.replace(hour=10), received_at=late)
+    assert [one.at for one in day_report(day).deliveries] == [in_time]
+    [line] = wet_stock_of_day(day).tanks
+    assert line.movement.delivered == 100
 
 
 def test_a_z_report_stays_as_it_is_when_its_day_is_corrected(
