@@ -56,18 +56,23 @@ class MissingRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductDay:
-    """One product's turnover in a day beside what the site declared (None: it declared none)."""
+    """One product's turnover in a day beside what the site declared (None: it declared none).
+
+    `earlier` is the part of the turnover that corrections of sealed days moved here, of which the
+    site could declare nothing.
+    """
 
     product: str
     turnover: Measure
     declared: Measure | None = None
+    earlier: Measure = field(default_factory=Measure)
 
     @property
     def difference(self) -> Measure | None:
-        """Turnover less what was declared (taxes are not declared), None without a declaration."""
+        """The day's own turnover less what was declared (no taxes are); None without that."""
         if self.declared is None:
             return None
-        return self.turnover - self.declared
+        return self.turnover - self.earlier - self.declared
 
     @property
     def agrees(self) -> bool:
@@ -125,8 +130,9 @@ class DaySummary:
 
     @property
     def difference(self) -> Measure:
-        """Turnover less what the site declared."""
-        return self.turnover - self.declared
+        """The day's own turnover less what the site declared."""
+        earlier = sum((row.earlier for row in self.products), Measure())
+        return self.turnover - earlier - self.declared
 
     @property
     def totals_agree(self) -> bool:
@@ -172,6 +178,7 @@ def day_summary(day: FiscalDay) -> DaySummary:
             turnover=turnover.get(product, Measure()),
             # A product that the site did not name in its declaration was declared to be nothing.
             declared=declared.get(product, Measure()) if declared else None,
+            earlier=moved.earlier.get(product, Measure()),
         )
         for product in sorted(turnover | declared)
     ]
@@ -357,6 +364,11 @@ def families_of_sites(site_ids: Collection[int]) -> dict[int, dict[str, str]]:
     for site_id, code, family in products.values_list("site_id", "code", "family"):
         found.setdefault(site_id, {})[code] = family
     return found
+
+
+def product_tax_rates(site: Site) -> dict[str, Decimal | None]:
+    """Return the tax rate of each of the site's products by code, in per cent."""
+    return dict(Product.objects.filter(site=site).values_list("code", "tax_rate"))
 
 
 def _of(day: FiscalDay) -> dict[str, Any]:

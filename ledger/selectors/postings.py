@@ -27,6 +27,8 @@ class Moved:
     """What the corrections posted to a day add to its raw totals, by product and kind."""
 
     measures: dict[tuple[str, int], Measure] = field(default_factory=dict)
+    #: What those of earlier days, sealed by then, add to the turnover by product.
+    earlier: dict[str, Measure] = field(default_factory=dict)
     #: What they add to the turnover by hour of the site's clock.
     hours: dict[int, Measure] = field(default_factory=dict)
     #: How many corrections they are.
@@ -49,20 +51,24 @@ def moved_in_day(day: FiscalDay) -> Moved:
     """
     posted = CorrectionPosting.objects.filter(site=day.site_id, posted_to=day.fiscal_day)
     sums = (
-        posted.values("product", "kind", "hour")
+        posted.annotate(of_day=F("fiscal_day"))
+        .values("product", "kind", "hour", "of_day")
         .annotate(n=Sum("count"), v=Sum("volume"), a=Sum("amount"), t=Sum("tax"))
-        .order_by("product", "kind", "hour")
+        .order_by("product", "kind", "hour", "of_day")
     )
     measures: dict[tuple[str, int], Measure] = {}
     hours: dict[int, Measure] = {}
+    earlier: dict[str, Measure] = {}
     for row in sums:
         measure = Measure(count=row["n"], volume=row["v"], amount=row["a"], tax=row["t"])
         key = (row["product"], row["kind"])
         measures[key] = measures.get(key, Measure()) + measure
         if row["kind"] in TURNOVER_KINDS:
             hours[row["hour"]] = hours.get(row["hour"], Measure()) + measure
+            if row["of_day"] != day.fiscal_day:
+                earlier[row["product"]] = earlier.get(row["product"], Measure()) + measure
     count = posted.values("fiscal_day", "sequence", "revision").distinct().count() if sums else 0
-    return Moved(measures=measures, hours=hours, count=count)
+    return Moved(measures=measures, earlier=earlier, hours=hours, count=count)
 
 
 def moved_by_site_and_hour(posted: Q) -> dict[tuple[int, int], Measure]:

@@ -16,6 +16,7 @@ from ledger.models import (
     Correction,
     CorrectionPosting,
     DayTotal,
+    DeclaredTotal,
     Entry,
     EntryFlag,
     FiscalDay,
@@ -27,6 +28,7 @@ from ledger.models import (
 from ledger.selectors.corrections import effective_entry, values_of
 from ledger.selectors.days import day_summary
 from ledger.selectors.postings import moved_in_day
+from ledger.selectors.reconciliation import reconciliation
 from ledger.services.corrections import (
     BULK_MAX,
     ChangedMeanwhileError,
@@ -241,6 +243,29 @@ class TestASealedDay:
         assert approved.posted_to == open_day.fiscal_day
         assert moved(day) == {}
         assert moved(open_day) == {("E10", Kind.SALE): (0, Decimal(0), Decimal("-7.93"))}
+
+    def test_the_site_need_not_have_declared_it(
+        self, site: Site, day: FiscalDay, author: User, approver: User
+    ) -> None:
+        close(day, seal=True)
+        open_day = make_day(site, fiscal_day="2026-11-23", entries=1)
+        DeclaredTotal.objects.create(
+            site=site,
+            fiscal_day=open_day.fiscal_day,
+            product="E10",
+            count=1,
+            volume=Decimal("32.407"),
+            amount=Decimal("47.93"),
+        )
+        proposal = correction_propose(draft=draft(day, amount=Decimal(40)), author=author)
+        correction_approve(correction=proposal, decided_by=approver)
+        close(open_day)
+        summary = day_summary(open_day)
+        assert summary.turnover.amount == Decimal("40.00")
+        assert summary.difference.amount == 0
+        assert summary.totals_agree
+        # And so says the page that compares everything.
+        assert not reconciliation(open_day).differences
 
     def test_without_an_open_day_it_waits(
         self, day: FiscalDay, author: User, approver: User
