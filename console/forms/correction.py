@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -336,10 +336,20 @@ class BulkCorrectionForm(ReasonForm):
         names = ("unit_price", "product", "payment")
         return {name: values[name] for name in names if values.get(name) not in (None, "")}
 
-    def applied(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return an entry's values with the changes made; a new price makes a new amount."""
-        after = values | self.changes(self.cleaned_data)
-        if "unit_price" in self.changes(self.cleaned_data) and after["volume"] is not None:
+    def applied(
+        self, values: dict[str, Any], *, tax_rates: Mapping[str, Decimal | None]
+    ) -> dict[str, Any]:
+        """Return an entry's values with the changes made.
+
+        A new price makes a new amount, a new product has its own tax rate (by its code; one
+        without leaves that of the entry).
+        """
+        changes = self.changes(self.cleaned_data)
+        after = values | changes
+        if after["product"] != values["product"]:
+            tax_rate = tax_rates.get(after["product"])
+            after["tax_rate"] = values["tax_rate"] if tax_rate is None else tax_rate
+        if "unit_price" in changes and after["volume"] is not None:
             after["amount"] = amount_of(after["volume"], after["unit_price"])
         return after
 

@@ -25,9 +25,9 @@ from console.htmx import HtmxHttpRequest
 from console.models import User
 from console.views.correct import CONFIRM
 from console.views.day import fiscal_day_for
-from ledger.models import Correction, FiscalDay
+from ledger.models import Correction, FiscalDay, Site
 from ledger.selectors.corrections import Change, EffectiveEntry, changed, changes
-from ledger.selectors.days import day_products, product_families
+from ledger.selectors.days import day_products, product_families, product_tax_rates
 from ledger.selectors.effects import Effect, effect_of
 from ledger.selectors.revisions import Selection, selected_entries
 from ledger.services.corrections import (
@@ -108,7 +108,7 @@ def _sent(
     context: dict[str, Any],
 ) -> HttpResponse:
     selection = selected_entries(day, form.only)
-    pairs = _pairs(form, selection)
+    pairs = _pairs(day.site, form, selection)
     wants_approval = may_only_propose(person)
     preview = _preview(day, selection, pairs, wants_approval=wants_approval)
     context = context | {"preview": preview}
@@ -154,13 +154,14 @@ def _answer(
     )
 
 
-def _pairs(form: BulkCorrectionForm, selection: Selection) -> list[_Pair]:
+def _pairs(site: Site, form: BulkCorrectionForm, selection: Selection) -> list[_Pair]:
     """Return the entries that would change, each with its new values."""
     pairs = []
+    tax_rates = product_tax_rates(site)
     for now in selection.found:
         assert now.entry is not None
         assert now.values is not None
-        after = form.applied(now.values)
+        after = form.applied(now.values, tax_rates=tax_rates)
         if after != now.values:
             pairs.append(_Pair(now, now.entry.sequence, after))
     return pairs

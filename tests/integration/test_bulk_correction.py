@@ -62,6 +62,20 @@ def confirm(client: Client, **data: str) -> HttpResponse:
     return look(client, **data, shown=shown, confirm="1")
 
 
+def test_a_new_product_has_its_own_tax_rate(visitor: Client, site: Site) -> None:
+    site.products.filter(code="B7").update(tax_rate=Decimal(7))
+    confirm(visitor, only_product="E10", product="B7")
+    assert {(one.product, one.tax_rate, one.amount) for one in Correction.objects.all()} == {
+        ("B7", Decimal(7), Decimal("47.93"))
+    }
+
+
+def test_a_product_without_a_rate_leaves_that_of_the_entry(visitor: Client, site: Site) -> None:
+    site.products.update(tax_rate=None)
+    confirm(visitor, only_product="E10", product="B7")
+    assert {(one.product, one.tax_rate) for one in Correction.objects.all()} == {("B7", None)}
+
+
 def test_a_new_price_makes_new_amounts(visitor: Client) -> None:
     data = {"only_product": "E10", "unit_price": "1.0000"}
     text = flat(look(visitor, **data).text)
