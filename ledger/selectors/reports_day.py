@@ -12,9 +12,19 @@ from decimal import Decimal
 from pathlib import Path
 
 from django.db import connection
+from django.db.models import Sum
 from django.utils import timezone
 
-from ledger.models import Correction, Delivery, Dip, FiscalDay, Totalizer
+from ledger.models import (
+    Correction,
+    CorrectionPosting,
+    DayTotal,
+    Delivery,
+    Dip,
+    FiscalDay,
+    Totalizer,
+)
+from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import day_readings
 from ledger.selectors.measures import Measure
 from ledger.selectors.reports import ByKind, CurrencyReport, _Sums, period_report
@@ -139,12 +149,16 @@ def seal_facts(day: FiscalDay, *, turnover: Decimal) -> SealFacts:
 
 
 def _turnover_between(day: FiscalDay, after: datetime.date) -> Decimal:
-    first = after if after == datetime.date.min else after + datetime.timedelta(days=1)
-    last = day.fiscal_day - datetime.timedelta(days=1)
-    if last < first:
-        return Decimal(0)
-    report = period_report(sites=[day.site_id], first=first, last=last)
-    return report.currencies[0].turnover.amount
+    """Return the turnover of the site's days after one and before another. Two queries."""
+    of_site = {"site": day.site_id, "kind__in": TURNOVER_KINDS}
+    entries = DayTotal.objects.filter(
+        **of_site, fiscal_day__gt=after, fiscal_day__lt=day.fiscal_day
+    )
+    moved = CorrectionPosting.objects.filter(
+        **of_site, posted_to__gt=after, posted_to__lt=day.fiscal_day
+    )
+    amounts = (rows.aggregate(amount=Sum("amount"))["amount"] for rows in (entries, moved))
+    return sum((amount for amount in amounts if amount is not None), Decimal(0))
 
 
 def _nozzles(day: FiscalDay, totalizers: list[Totalizer]) -> list[NozzleLine]:
