@@ -4,7 +4,7 @@
 WITH fine AS MATERIALIZED (
     SELECT
         fiscal_day, product, kind, tax_rate, payment,
-        extract(hour FROM occurred_at AT TIME ZONE %(timezone)s)::smallint AS hour,
+        date_part('hour', occurred_at AT TIME ZONE %(timezone)s)::smallint AS hour,
         count(*)::integer AS count,
         coalesce(sum(volume), 0) AS volume,
         sum(amount) AS amount,

@@ -5,8 +5,8 @@ INSERT INTO entry (
     nozzle, tank, payment, product, amount, volume, volume_15c, unit_price, tax_rate
 )
 SELECT
-    day + interval '6 hours' + n * interval '120 seconds',
-    day + interval '6 hours' + n * interval '120 seconds' + interval '300 milliseconds',
+    day + interval '6 hours' + n * interval '100 seconds',
+    day + interval '6 hours' + n * interval '100 seconds' + interval '300 milliseconds',
     day, n, n * 13 %% 65536, site.id, 1, 1 + n %% 8, 1 + n %% 2, 1 + n %% 2, 1 + n %% 5,
     CASE WHEN n %% 2 = 0 THEN 'E10' ELSE 'B7' END,
     round((5000 + n * 7919 %% 60000) * 1.479 / 1000, 2), (5000 + n * 7919 %% 60000) / 1000.0,
