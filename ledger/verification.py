@@ -177,19 +177,40 @@ class _Chain:
         if first is not None:
             earlier = FiscalDay.objects.filter(site=site, fiscal_day__lt=first)
             before = earlier.exclude(seal=None).order_by("-fiscal_day").first()
+        self._follow(before)
+
+    def _follow(self, before: FiscalDay | None) -> None:
+        """Go on behind a day; None: at the beginning."""
         self._z_number = before.z_number or 0 if before else 0
         self._seal = bytes(before.seal) if before and before.seal else canonical.NO_SEAL
         self._total = before.perpetual_total or Decimal(0) if before else Decimal(0)
 
+    def _follow_number_before(self, day: FiscalDay) -> None:
+        """Go on behind the day of the number before, if that is not the one that came last.
+
+        A day that the ledger heard of after later ones were sealed is sealed behind those. Where
+        there is no such number the chain stays where it is, and does not fit.
+        """
+        if day.z_number is None or day.z_number == self._z_number + 1:
+            return
+        numbered = FiscalDay.objects.filter(site=self._site, z_number=day.z_number - 1)
+        before = numbered.exclude(seal=None).first()
+        if before is not None or day.z_number == 1:
+            self._follow(before)
+
     def verify(self, day: FiscalDay, body: canonical.Body, seal: DaySeal | None) -> list[Fault]:
         """Return what is wrong with a sealed day; the chain goes on from what it says."""
+        self._follow_number_before(day)
         stored = bytes(day.seal) if day.seal else b""
         total = self._total + body.turnover
+        if seal is not None:
+            body = body.as_sealed(seal.document)
         document = canonical.document_of(
             body,
             z_number=self._z_number + 1,
             previous_seal=self._seal,
             perpetual_total=total,
+            signatures=canonical.signatures_of(day),
         )
         faults = []
         if canonical.seal_of(document) != stored:
@@ -217,7 +238,7 @@ class _Chain:
             return _fault(self._site, day.fiscal_day, "the sealed document is gone")
         if canonical.seal_of(seal.document) != stored:
             return _fault(self._site, day.fiscal_day, "the seal is not that of its document")
-        was, there = _first_difference(seal.document.splitlines(), document.splitlines())
+        was, there = _first_difference(seal.document.split("\n"), document.split("\n"))
         if '"entries"' in was[:12] or '"entries"' in there[:12]:
             marks = DaySeal.objects.values_list("entry_marks", flat=True).get(pk=seal.pk)
             with connection.cursor() as cursor:

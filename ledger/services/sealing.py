@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ledger import canonical
-from ledger.models import Command, Correction, DaySeal, Explanation, FiscalDay
+from ledger.models import Command, Correction, DaySeal, Delivery, Explanation, FiscalDay
 from ledger.selectors.reconciliation import Difference, reconciliation
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
@@ -195,25 +195,42 @@ def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) ->
     day.z_number = last.z_number + 1 if last and last.z_number else 1
     day.previous_seal = bytes(last.seal) if last and last.seal else None
     day.perpetual_total = body.turnover + (last.perpetual_total or 0 if last else 0)
+    day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
     document = canonical.document_of(
         body,
         z_number=day.z_number,
         previous_seal=day.previous_seal or canonical.NO_SEAL,
         perpetual_total=day.perpetual_total,
+        signatures=canonical.signatures_of(day),
     )
     with connection.cursor() as cursor:
         marks = canonical.entry_marks(cursor, site_id=day.site_id, fiscal_day=day.fiscal_day)
     DaySeal.objects.create(
         site_id=day.site_id, fiscal_day=day.fiscal_day, document=document, entry_marks=marks
     )
+    _take_deliveries(day, body)
     day.seal = canonical.seal_of(document)
-    day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
     day.save(
         update_fields=[
             *("z_number", "previous_seal", "perpetual_total"),
             *("seal", "sealed_at", "sealed_by"),
         ]
     )
+
+
+def _take_deliveries(day: FiscalDay, body: canonical.Body) -> None:
+    """Write the day into the deliveries that its body counts, and into no other.
+
+    Deliveries do not wait for the day's lock. One that is committed while this seals is in neither
+    and so came too late, whatever the clocks say.
+    """
+    counted = body.deliveries
+    if not counted:
+        return
+    unsealed = Delivery.objects.filter(site=day.site_id, fiscal_day=None)
+    keys = [(day.site_id, tank, at) for tank, at in counted]
+    taken = unsealed.filter(pk__in=keys).update(fiscal_day=day.fiscal_day)
+    assert taken == len(keys), "a delivery is never changed, and no other day is being sealed"
 
 
 def _difference(day: FiscalDay, subject: str, key: str) -> Difference | None:
