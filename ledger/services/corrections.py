@@ -28,6 +28,7 @@ from ledger.models import (
 )
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.movement import PLACES, Stated, moved_amount
 from ledger.selectors.corrections import (
     VALUE_NAMES,
     EffectiveEntry,
@@ -90,7 +91,7 @@ def correction_propose(
     """
     with transaction.atomic():
         day = _locked(draft.site.pk, draft.fiscal_day)
-        correction = _propose(day, draft, author, wants_approval=wants_approval)
+        [correction] = _propose_all(day, [draft], author, wants_approval=wants_approval)
         changes_announce(site_ids=[day.site_id])
     return correction
 
@@ -98,7 +99,10 @@ def correction_propose(
 def corrections_propose(
     *, drafts: Iterable[Draft], author: AbstractBaseUser, wants_approval: bool = False
 ) -> list[Correction]:
-    """Write corrections of one fiscal day, all of them or none. Raises as `correction_propose`."""
+    """Write corrections of one fiscal day, all of them or none. Raises as `correction_propose`.
+
+    They are one act: what they move together is compared with the site's limit.
+    """
     drafts = sorted(drafts, key=lambda draft: draft.sequence)
     if not drafts:
         raise CorrectionError(_("There is nothing to correct."))
@@ -109,11 +113,11 @@ def corrections_propose(
         )
     if len({(draft.site.pk, draft.fiscal_day) for draft in drafts}) > 1:
         raise ValueError("drafts of several fiscal days")
+    if len({draft.sequence for draft in drafts}) < len(drafts):
+        raise ValueError("two drafts of one entry")
     with transaction.atomic():
         day = _locked(drafts[0].site.pk, drafts[0].fiscal_day)
-        corrections = [
-            _propose(day, draft, author, wants_approval=wants_approval) for draft in drafts
-        ]
+        corrections = _propose_all(day, drafts, author, wants_approval=wants_approval)
         changes_announce(site_ids=[day.site_id])
     return corrections
 
@@ -150,14 +154,15 @@ def correction_withdraw(
     return _close(correction, Status.WITHDRAWN, decided_by, note)
 
 
-def approval_is_needed(
-    *, day: FiscalDay, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> bool:
-    """Say whether a change takes a second person: by the day's status, or by what it moves."""
+def approval_is_needed(*, day: FiscalDay, pairs: Iterable[tuple[Stated, Stated]]) -> bool:
+    """Say whether changes take a second person: by the day's status, or by what they move.
+
+    `pairs` are what entries state before and after; `ledger.movement` says how much that moves.
+    """
     if day.status != FiscalDay.Status.OPEN:
         return True
-    limit = getattr(day.site, "correction_limit", None)
-    return limit is not None and abs(_amount(after) - _amount(before)) > limit
+    limit = day.site.correction_limit
+    return limit is not None and sum(moved_amount(*pair) for pair in pairs) > limit
 
 
 def posting_day(day: FiscalDay) -> datetime.date:
@@ -194,10 +199,28 @@ def _effective(day: FiscalDay, sequence: int) -> EffectiveEntry:
     return effective_entry(site_id=day.site_id, fiscal_day=day.fiscal_day, sequence=sequence)
 
 
+def _propose_all(
+    day: FiscalDay, drafts: list[Draft], author: AbstractBaseUser, *, wants_approval: bool
+) -> list[Correction]:
+    standing = [_effective(day, draft.sequence) for draft in drafts]
+    needs_approval = wants_approval or approval_is_needed(
+        day=day,
+        pairs=[(now.values, _after(draft)) for draft, now in zip(drafts, standing, strict=True)],
+    )
+    return [
+        _propose(day, draft, now, author, needs_approval=needs_approval)
+        for draft, now in zip(drafts, standing, strict=True)
+    ]
+
+
 def _propose(
-    day: FiscalDay, draft: Draft, author: AbstractBaseUser, *, wants_approval: bool
+    day: FiscalDay,
+    draft: Draft,
+    now: EffectiveEntry,
+    author: AbstractBaseUser,
+    *,
+    needs_approval: bool,
 ) -> Correction:
-    now = _effective(day, draft.sequence)
     if now.latest_revision != draft.based_on:
         raise ChangedMeanwhileError(
             _("Entry %(sequence)d was corrected by somebody else meanwhile.")
@@ -215,7 +238,6 @@ def _propose(
         raise CorrectionError(
             _("Nothing is changed about entry %(sequence)d.") % {"sequence": draft.sequence}
         )
-    needs_approval = wants_approval or approval_is_needed(day=day, before=now.values, after=after)
     stated = after if after is not None else now.values
     assert stated is not None
     correction = Correction.objects.create(
@@ -359,16 +381,11 @@ def _post(
             volume=side * (values["volume"] or Decimal(0)),
             amount=side * values["amount"],
             tax=side * tax_of(values["amount"], values["tax_rate"]),
-            **{name: values[name] for name in _POSTED_AS_STATED},
+            **{name: values[name] for name in PLACES},
         )
         for side, values in sides
         if values is not None
     )
-
-
-_POSTED_AS_STATED = (
-    "kind", "product", "tax_rate", "payment", "fuelling_point", "nozzle", "tank"
-)  # fmt: skip
 
 
 def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
@@ -395,10 +412,6 @@ def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
 def _hour(site: Site, values: Mapping[str, Any]) -> int:
     occurred_at: datetime.datetime = values["occurred_at"]
     return occurred_at.astimezone(site.zone).hour
-
-
-def _amount(values: Mapping[str, Any] | None) -> Decimal:
-    return Decimal(0) if values is None else values["amount"]
 
 
 def _record(

@@ -114,9 +114,9 @@ class TestADelivery:
             ("TRUNCATE delivery", "TRUNCATE is refused"),
             (
                 (
-                    "INSERT INTO delivery (site_id, tank, at, product, volume, document, received_at,"
-                    " fiscal_day) SELECT site_id, 2, at, product, 1, '', at, '2026-11-22'"
-                    " FROM delivery"
+                    "INSERT INTO delivery"
+                    " (site_id, tank, at, product, volume, document, received_at, fiscal_day)"
+                    " SELECT site_id, 2, at, product, 1, '', at, '2026-11-22' FROM delivery"
                 ),
                 "comes without a fiscal day",
             ),

@@ -84,6 +84,25 @@ class TestClosingByHand:
         with pytest.raises(DayError, match="closed already"):
             day_close(day=day, closed_by=staff, reason="No answer.")
 
+    def test_its_reason_says_why_nothing_was_declared(self, day: FiscalDay, staff: User) -> None:
+        closed = day_close(day=day, closed_by=staff, reason="Hit by lightning.")
+        [found] = reconciliation(closed).explained
+        assert (found.subject, found.close_reason) == ("declaration", "Hit by lightning.")
+        assert reconciliation(closed).is_ready
+
+    def test_but_no_other_difference(self, day: FiscalDay, staff: User) -> None:
+        closed = day_close(day=day, closed_by=staff, reason="Dead.", last_sequence=5)
+        [found] = reconciliation(closed).unexplained
+        assert found.subject == "missing"
+
+    def test_nor_that_the_site_closes_it_and_declares_nothing(
+        self, day: FiscalDay, staff: User
+    ) -> None:
+        closed = day_close(day=day, closed_by=staff, reason="Dead.")
+        closed.closing_digest = bytes(32)
+        [found] = reconciliation(closed).unexplained
+        assert (found.subject, found.close_reason) == ("declaration", "")
+
 
 class TestFourEyes:
     def test_one_proposes_and_another_seals(
@@ -101,7 +120,6 @@ class TestFourEyes:
         actions = AuditEvent.objects.order_by("id").values_list("action", flat=True)
         assert list(actions) == [
             "day.closed",
-            "day.explained",
             "day.seal_proposed",
             "day.sealed",
         ]
@@ -211,6 +229,10 @@ class TestTheChain:
         day.refresh_from_db()
         for hour, tank in ((10, 2), (10, 1), (9, 2)):
             deliver(site, hour=hour, tank=tank)
+        staff = make_user()
+        reason = "The controller was replaced."
+        explain_all(day_close(day=day, closed_by=staff, reason=reason, last_sequence=4), staff)
+        day.refresh_from_db()
         done = sealed(day)
         deliver(site, hour=11, tank=1)
         lines = []
@@ -237,7 +259,7 @@ class TestTheChain:
             [
                 *("day", "HILL", "2026-11-22", "GBP", "2026-11-22 05:00:00+00"),
                 written(closed_at),
-                *(done.closed_by_id, "The controller was replaced.", 3, 3, 3),
+                *(done.closed_by_id, reason, 4, 3, 3),
             ],
             ["declarations", "0f" * 32, None],
             ["entries", 3, digest],
@@ -249,8 +271,7 @@ class TestTheChain:
             at = f"2026-11-22 {hour}:00:00.25+00"
             body.append(["delivery", at, tank, "E10", "1000.000", None, "Nº 7", at])
         explanation = Explanation.objects.get()
-        stated = "3 97.221 143.79"
-        said: list[Any] = ["explanation", 1, "declaration", "", stated, "corrected", ""]
+        said: list[Any] = ["explanation", 1, "missing", "", "1 of 4", "corrected", ""]
         body.append([*said, explanation.author_id, written(explanation.at)])
         body.append(["allowance", "5.0", "20.000", "10.0", "492.104"])
         body += [["nozzle", point, number, number] for point in (1, 2) for number in (1, 2)]

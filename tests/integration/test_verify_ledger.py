@@ -130,7 +130,7 @@ def test_an_untouched_ledger_has_no_fault(site: Site) -> None:
         ("UPDATE dip SET opening_volume = NULL", f'{SECOND}: sealed was ["dip"'),
         ("DELETE FROM totalizer", f'{SECOND}: sealed was ["totalizer"'),
         ("UPDATE explanation SET note = 'x'", f'{SECOND}: sealed was ["explanation"'),
-        ("DELETE FROM explanation", f'{FIRST}: sealed was ["explanation"'),
+        ("DELETE FROM explanation", f'{SECOND}: sealed was ["explanation"'),
         # Deliveries: changed, removed, moved to another time or day, added.
         ("UPDATE delivery SET volume = 4000", f'{SECOND}: sealed was ["delivery"'),
         ("UPDATE delivery SET product = 'B7'", f'{SECOND}: sealed was ["delivery"'),
@@ -139,7 +139,7 @@ def test_an_untouched_ledger_has_no_fault(site: Site) -> None:
         ("UPDATE delivery SET tank = 2", f'{SECOND}: sealed was ["delivery"'),
         ("DELETE FROM delivery", f'{SECOND}: sealed was ["delivery"'),
         ("UPDATE delivery SET fiscal_day = NULL", f'{SECOND}: sealed was ["delivery"'),
-        (f"UPDATE delivery SET fiscal_day = '{FIRST}'", f'{FIRST}: sealed was ["explanation"'),
+        (f"UPDATE delivery SET fiscal_day = '{FIRST}'", f'{FIRST}: sealed was ["allowance"'),
         (("INSERT INTO delivery (site_id, tank, at, product, volume, document, received_at,"
           f" fiscal_day) SELECT site_id, 2, at, 'B7', 900, '', received_at, '{SECOND}'"
           " FROM delivery"), f'{SECOND}: sealed was ["correction"'),
