@@ -155,9 +155,9 @@ class SiteForm(ConsoleForm):
         places_min=2,
         help_text=gettext_lazy(
             "Compared with what a correction moves: all of the entry where it is voided, added or "
-            "counted elsewhere (another product, kind, tax rate, payment, nozzle or tank), else what "
-            "its amount changes by, or the worth of the litres that change. Empty: in an open day "
-            "the amount asks for nobody."
+            "counted elsewhere (another product, kind, tax rate, payment, nozzle or tank), else "
+            "what its amount changes by, or the worth of the litres that change. Empty: in an open "
+            "day the amount asks for nobody."
         ),
     )
     wet_stock_daily_permille = _permille(gettext_lazy("One day, share of what was sold"), "daily")

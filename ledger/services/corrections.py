@@ -49,6 +49,12 @@ Status, Action = Correction.Status, Correction.Action
 _MANUAL_ENTRY = (Path(__file__).parent.parent / "sql" / "manual_entry.sql").read_text()
 
 
+_CLOSED_AS = {
+    Status.REJECTED: "correction.rejected",
+    Status.WITHDRAWN: "correction.withdrawn",
+}
+
+
 class CorrectionError(Exception):
     """A correction that cannot be; its text says why, in the person's language."""
 
@@ -259,7 +265,7 @@ def _propose(
         "note": draft.note,
         **changed_values(now.values or {}, after or {}),
     }
-    _record(correction, "proposed", author, detail | {"needs_approval": needs_approval})
+    _record(correction, "correction.proposed", author, detail | {"needs_approval": needs_approval})
     if not needs_approval:
         _take_effect(day, correction, now, author, "")
     return correction
@@ -306,7 +312,7 @@ def _take_effect(
     else:
         _post(day.site, correction, now.values, after, posted_to)
     _decide(correction, Status.APPROVED, decided_by, note, posted_to)
-    _record(correction, "approved", decided_by, {"note": note, "posted_to": posted_to})
+    _record(correction, "correction.approved", decided_by, {"note": note, "posted_to": posted_to})
 
 
 def _locked_posting_day(day: FiscalDay) -> datetime.date:
@@ -324,7 +330,7 @@ def _close(
         _locked(correction.site_id, correction.fiscal_day)
         waiting = _waiting(correction)
         _decide(waiting, status, decided_by, note, None)
-        _record(waiting, status.value, decided_by, {"note": note})
+        _record(waiting, _CLOSED_AS[status], decided_by, {"note": note})
         changes_announce(site_ids=[waiting.site_id])
     return waiting
 
@@ -415,10 +421,10 @@ def _hour(site: Site, values: Mapping[str, Any]) -> int:
 
 
 def _record(
-    correction: Correction, what: str, actor: AbstractBaseUser, detail: dict[str, Any]
+    correction: Correction, action: str, actor: AbstractBaseUser, detail: dict[str, Any]
 ) -> None:
     audit_record(
-        action=f"correction.{what}",
+        action=action,
         actor=actor,
         site=correction.site_id,
         fiscal_day=correction.fiscal_day,

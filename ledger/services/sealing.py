@@ -59,7 +59,7 @@ def difference_explain(
             at=timezone.now(),
         )
         _record(
-            "explained",
+            "day.explained",
             locked,
             author,
             {
@@ -108,7 +108,7 @@ def seal_propose(*, day: FiscalDay, proposed_by: AbstractBaseUser) -> FiscalDay:
         locked.seal_proposed_by_id = proposed_by.pk
         locked.seal_proposed_at = timezone.now()
         locked.save(update_fields=["seal_proposed_by", "seal_proposed_at"])
-        _record("seal_proposed", locked, proposed_by, {"body": _body(locked).digest.hex()})
+        _record("day.seal_proposed", locked, proposed_by, {"body": _body(locked).digest.hex()})
         changes_announce(site_ids=[locked.site_id])
     return locked
 
@@ -121,7 +121,7 @@ def seal_withdraw(*, day: FiscalDay, withdrawn_by: AbstractBaseUser, note: str =
             raise DayError(_("Nobody proposes to seal this day."))
         locked.seal_proposed_by_id = locked.seal_proposed_at = None
         locked.save(update_fields=["seal_proposed_by", "seal_proposed_at"])
-        _record("seal_withdrawn", locked, withdrawn_by, {"note": note})
+        _record("day.seal_withdrawn", locked, withdrawn_by, {"note": note})
         changes_announce(site_ids=[locked.site_id])
     return locked
 
@@ -152,7 +152,9 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
             requested_by_id=sealed_by.pk,
             requested_at=timezone.now(),
         )
-        _record("sealed", locked, sealed_by, {"z_number": locked.z_number, "seal": locked.seal_hex})
+        _record(
+            "day.sealed", locked, sealed_by, {"z_number": locked.z_number, "seal": locked.seal_hex}
+        )
         commands_announce()
         changes_announce(site_ids=[locked.site_id])
     return locked
@@ -238,9 +240,11 @@ def _difference(day: FiscalDay, subject: str, key: str) -> Difference | None:
     return next((one for one in found if (one.subject, one.key) == (subject, key)), None)
 
 
-def _record(what: str, day: FiscalDay, actor: AbstractBaseUser, detail: dict[str, object]) -> None:
+def _record(
+    action: str, day: FiscalDay, actor: AbstractBaseUser, detail: dict[str, object]
+) -> None:
     audit_record(
-        action=f"day.{what}",
+        action=action,
         actor=actor,
         site=day.site_id,
         fiscal_day=day.fiscal_day,

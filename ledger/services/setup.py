@@ -41,6 +41,12 @@ _KEYS = {
     "fuelling_points": ("number",),
     "nozzles": ("fuelling_point", "number"),
 }
+_CHANGED = {
+    "products": "site.products_changed",
+    "tanks": "site.tanks_changed",
+    "fuelling_points": "site.fuelling_points_changed",
+    "nozzles": "site.nozzles_changed",
+}
 
 
 class ChangedMeanwhileError(Exception):
@@ -125,7 +131,7 @@ def site_groups_update(
             changes = changed_values(_by_key(name, before[name]), _by_key(name, after[name]))
             if changes["before"] or changes["after"]:
                 audit_record(
-                    action=f"site.{name}_changed",
+                    action=_CHANGED[name],
                     actor=actor,
                     site=stored,
                     subject=str(stored),
