@@ -8,10 +8,10 @@ first, and the day it posts to after it, which is the later one: the order of th
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -38,6 +38,7 @@ from ledger.selectors.corrections import (
 )
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record, changed_values
+from ledger.sql import statement
 from ledger.tax import tax_of
 
 LOCK_TIMEOUT_MS = 5_000
@@ -46,7 +47,7 @@ BULK_MAX = 500
 
 Status, Action = Correction.Status, Correction.Action
 
-_MANUAL_ENTRY = (Path(__file__).parent.parent / "sql" / "manual_entry.sql").read_text()
+_MANUAL_ENTRY, _ADD_TOTALS = statement("manual_entry"), statement("add_totals")
 
 
 _CLOSED_AS = {
@@ -395,24 +396,30 @@ def _post(
 
 
 def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
+    """Write an entry and all that it adds, as the ingest worker does for a batch."""
+    key = {"site_id": day.site_id, "fiscal_day": day.fiscal_day, "sequence": sequence}
+    received = {"received_at": timezone.now()}
     with connection.cursor() as cursor:
         cursor.execute("SELECT entry_partition_ensure(%s)", [day.fiscal_day])
-        cursor.execute(
-            _MANUAL_ENTRY,
-            {
-                **values,
-                "site_id": day.site_id,
-                "fiscal_day": day.fiscal_day,
-                "sequence": sequence,
-                "flags": int(EntryFlag.MANUAL),
-                "received_at": timezone.now(),
-                "tax": tax_of(values["amount"], values["tax_rate"]),
-                "hour": _hour(day.site, values),
-                "no_tax_rate": NO_TAX_RATE,
-                "no_payment": NO_PAYMENT,
-                "turnover_kinds": [int(kind) for kind in TURNOVER_KINDS],
-            },
-        )
+        cursor.execute(_MANUAL_ENTRY, values | key | received | {"flags": int(EntryFlag.MANUAL)})
+        cursor.execute(_ADD_TOTALS, _added(day, sequence, values) | received)
+
+
+def _added(day: FiscalDay, sequence: int, values: Values) -> dict[str, str]:
+    """Return what an entry adds to the totals of its day, as add_totals.sql takes it."""
+    key = (day.site_id, day.fiscal_day)
+    amount, rate, kind = values["amount"], values["tax_rate"], int(values["kind"])
+    sums = (1, values["volume"] or 0, amount)
+    goods = (values["product"], kind, NO_TAX_RATE if rate is None else rate)
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "days": [(*key, 1, sequence, values["occurred_at"])],
+        "totals": [(*key, *goods, *sums, tax_of(amount, rate))],
+        "payments": [(*key, values["payment"] or NO_PAYMENT, kind, *sums)],
+        "hours": [(*key, _hour(day.site, values), *sums)] if kind in TURNOVER_KINDS else [],
+        # The newest sale of a nozzle stays what its controller said.
+        "nozzles": [],
+    }
+    return {name: json.dumps(those, default=str) for name, those in rows.items()}
 
 
 def _hour(site: Site, values: Mapping[str, Any]) -> int:
