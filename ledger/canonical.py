@@ -55,6 +55,9 @@ the day's entries in the order of their sequence, each ended by a line feed too:
 The **seal** is the SHA-256 of the document. Codes are those of `ledger.models.entry`; a tax rate of
 -1.00 and a payment of 0 stand for entries that gave none.
 
+What a sealed day's pages show and the document does not say are names and looks alone: of the site
+beside its code, of people beside their numbers, the colours of products.
+
 Days that were sealed in version 1 are verified in it. It has no declarations, deliveries or setup,
 and its first line ends with the perpetual total.
 """

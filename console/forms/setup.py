@@ -176,8 +176,12 @@ class SiteForm(ConsoleForm):
             del self.fields["code"]
             self.facts = {**self.facts, "correction_limit": Facts(currency=site.currency)}
         if has_ledger:
-            self.fields["currency"].disabled = True
-            self.fields["currency"].help_text = _("The ledger holds amounts in it already.")
+            for name, why in (
+                ("currency", _("The ledger holds amounts in it already.")),
+                ("timezone", _("The ledger holds hours of it already.")),
+            ):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = why
 
     def clean_code(self) -> str:
         """Refuse what is no code, and one that is taken (whatever its capitals)."""

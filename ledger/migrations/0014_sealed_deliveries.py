@@ -22,4 +22,5 @@ class Migration(migrations.Migration):
             _SEAL_OLD.read_text(encoding="utf-8"), reverse_sql=migrations.RunSQL.noop
         ),
         run_sql("delivery_guard"),
+        run_sql("site_guard"),
     ]

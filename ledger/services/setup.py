@@ -80,7 +80,8 @@ def site_update(
     """Change what a site is; returns whether anything was changed.
 
     ChangedMeanwhileError when `version` is not that of what is stored; InUseError for another
-    currency once the ledger holds amounts; ValidationError for values that cannot be a site's.
+    currency or time zone once the ledger holds amounts; ValidationError for values that cannot be
+    a site's.
     """
     assert values.keys() <= set(DETAIL_FIELDS)
     with transaction.atomic():
@@ -91,8 +92,8 @@ def site_update(
         changes = changed_values(before, {**before, **values})
         if not changes["after"]:
             return False
-        if "currency" in changes["after"] and has_ledger(stored):
-            raise InUseError("the ledger holds amounts in the site's currency")
+        if {"currency", "timezone"} & changes["after"].keys() and has_ledger(stored):
+            raise InUseError("the ledger holds amounts in the site's currency, by its clock")
         for name, value in changes["after"].items():
             setattr(stored, name, value)
         stored.full_clean()

@@ -25,6 +25,7 @@ FROM (
         ('delivery', 'delivery_sealed_once'),
         ('delivery', 'delivery_append_only'),
         ('delivery', 'delivery_no_truncate'),
+        ('site', 'site_kept'),
         ('quarantine', 'quarantine_kept'),
         ('quarantine_decision', 'quarantine_decision_append_only'),
         ('quarantine_decision', 'quarantine_decision_no_truncate')
