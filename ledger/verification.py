@@ -31,6 +31,7 @@ _SQL = Path(__file__).parent / "sql"
 _TOTALS = (_SQL / "verify_totals.sql").read_text(encoding="utf-8")
 _GUARDS = (_SQL / "verify_guards.sql").read_text(encoding="utf-8")
 _POSTINGS = (_SQL / "verify_postings.sql").read_text(encoding="utf-8")
+_MONTHS = (_SQL / "verify_months.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,7 @@ def _verify_site(
         verdict.faults.extend(_fault(site, left, "a seal without its day") for left in seals)
         verdict.faults.extend(_verify_sums(site, days[0].fiscal_day, days[-1].fiscal_day))
         on_days(len(days))
+    verdict.faults.extend(_verify_months(site, first, last))
     orphans = DaySeal.objects.filter(_within(first, last), site=site)
     held = FiscalDay.objects.filter(site=site).values("fiscal_day")
     for gone in orphans.exclude(fiscal_day__in=held).values_list("fiscal_day", flat=True):
@@ -275,6 +277,22 @@ def _verify_sums(site: Site, first: datetime.date, last: datetime.date) -> Itera
             cursor.execute(statement, parameters)
             for fiscal_day, what in cursor.fetchall():
                 yield _fault(site, fiscal_day, what)
+
+
+def _verify_months(
+    site: Site, first: datetime.date | None, last: datetime.date | None
+) -> Iterator[Fault]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MONTHS,
+            {
+                "site_id": site.pk,
+                "first": first or datetime.date.min,
+                "last": last or datetime.date.max,
+            },
+        )
+        for month, what in cursor.fetchall():
+            yield _fault(site, month, what)
 
 
 def _compare_copy(site: Site, copy: SealCopy | None, verdict: Verdict) -> Fault | None:

@@ -28,6 +28,7 @@ from ledger.models import (
 from ledger.selectors.reconciliation import reconciliation
 from ledger.selectors.reports_day import day_report
 from ledger.services.corrections import Draft, correction_approve, correction_propose
+from ledger.services.month_totals import months_sum_up
 from ledger.sql import statement
 from ledger.verification import SealCopy, guards_verify, ledger_verify
 from tests.factories import make_day, make_forecourt, make_user
@@ -369,3 +370,33 @@ def test_a_day_sealed_in_the_first_version_is_verified_in_it(site: Site) -> None
     assert faults(site) == []
     tamper(f"UPDATE dip SET closing_water = 8 WHERE fiscal_day = '{SECOND}'")
     assert faults(site)[0].startswith(f'HILL {SECOND}: sealed was ["dip"')
+
+
+class TestTheSumsOfAMonth:
+    """Copies of the totals, which reports of long periods read."""
+
+    @pytest.fixture(autouse=True)
+    def summed_up(self, site: Site) -> None:
+        first, last = datetime.date(2026, 9, 1), datetime.date(2026, 11, 30)
+        assert months_sum_up(sites=[site], first=first, last=last, today=datetime.date(2027, 2, 1))
+
+    @pytest.mark.parametrize(
+        ("tampering", "said"),
+        [
+            ("UPDATE month_total SET tax = 1", "sum of E10, kind 1,"),
+            ("DELETE FROM month_total", "sum of E10, kind 1,"),
+            ("UPDATE month_total SET tax_rate = 7", "sum of E10, kind 1,"),
+            ("UPDATE month_payment_total SET amount = 1", "sum of payment 0, kind 1,"),
+            ("UPDATE month_hour_total SET count = 1", "sum of hour 12"),
+        ],
+    )
+    def test_another_one_is_named(self, site: Site, tampering: str, said: str) -> None:
+        assert faults(site) == []
+        tamper(tampering)
+        told = f"HILL 2026-11-01: the month's {said} is not that of its days"
+        assert set(faults(site)) == {told}
+        assert set(faults(site, first=datetime.date.fromisoformat(SECOND))) == {told}
+
+    def test_one_that_is_out_of_date_is_made_anew_before_it_is_read(self, site: Site) -> None:
+        make_day(site, fiscal_day="2026-11-28", entries=2)
+        assert faults(site) == []
