@@ -12,11 +12,13 @@ SELECT
 FROM (
     SELECT
         fiscal_day, sealed_at, opened_at,
-        least(closed_at, lead(opened_at) OVER (ORDER BY opened_at, fiscal_day)) AS until
+        least(
+            closed_at, lead(opened_at) OVER (ORDER BY opened_at, fiscal_day), 'infinity'
+        ) AS until
     FROM fiscal_day
     WHERE site_id = %(site_id)s AND opened_at IS NOT NULL
 ) AS span
 JOIN delivery v
     ON v.site_id = %(site_id)s AND v.fiscal_day IS NULL
-    AND v.at >= span.opened_at AND (span.until IS NULL OR v.at < span.until)
+    AND v.at >= span.opened_at AND v.at < span.until
 WHERE span.sealed_at IS NULL AND span.fiscal_day BETWEEN %(first)s AND %(last)s
