@@ -402,7 +402,7 @@ def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT entry_partition_ensure(%s)", [day.fiscal_day])
         cursor.execute(_MANUAL_ENTRY, values | key | received | {"flags": int(EntryFlag.MANUAL)})
-        cursor.execute(_ADD_TOTALS, _added(day, sequence, values) | received)
+        cursor.execute(_ADD_TOTALS, {**_added(day, sequence, values), **received})
 
 
 def _added(day: FiscalDay, sequence: int, values: Values) -> dict[str, str]:
