@@ -178,7 +178,7 @@ class SiteForm(ConsoleForm):
         if has_ledger:
             for name, why in (
                 ("currency", _("The ledger holds amounts in it already.")),
-                ("timezone", _("The ledger holds hours of it already.")),
+                ("timezone", _("The ledger counts hours by it already.")),
             ):
                 self.fields[name].disabled = True
                 self.fields[name].help_text = why

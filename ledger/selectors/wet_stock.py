@@ -140,11 +140,12 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
     """Return tanks and nozzles of a day, the tanks with the month so far. Six queries.
 
     The month is that of the fiscal day; its entries are read once. A sealed day is judged by the
-    setup that it was sealed with.
+    setup that it was sealed with, and by the days of its month that were sealed by then.
     """
     start = day.fiscal_day.replace(day=1)
     setup = setup_of_day(day)
-    metered = metered_in_days(day.site_id, first=start, last=day.fiscal_day)
+    days = _days_sealed_before(day, start)
+    metered = metered_in_days(day.site_id, first=start, last=day.fiscal_day, days=days)
     movements = tank_movements(
         day.site, first=start, last=day.fiscal_day, metered=metered, setup=setup
     )
@@ -153,7 +154,9 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
             tank=tank,
             product=product,
             movement=by_day[day.fiscal_day],
-            month=cumulative(by_day.values()),
+            month=cumulative(
+                movement for date, movement in by_day.items() if days is None or date in days
+            ),
             daily_rule=setup.daily,
             monthly_rule=setup.monthly,
         )
@@ -161,6 +164,18 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
         if day.fiscal_day in by_day
     ]
     return WetStock(tanks=tanks, nozzles=_meter_lines(day, metered), month_start=start)
+
+
+def _days_sealed_before(day: FiscalDay, start: datetime.date) -> list[datetime.date] | None:
+    """Return which days from `start` on a sealed day was sealed after, itself included.
+
+    None for an unsealed one, which looks at all days. The ledger may hear of a day once later ones
+    are sealed.
+    """
+    if day.z_number is None:
+        return None
+    days = FiscalDay.objects.filter(site=day.site_id, fiscal_day__range=(start, day.fiscal_day))
+    return list(days.filter(z_number__lte=day.z_number).values_list("fiscal_day", flat=True))
 
 
 def site_setup(site: Site) -> StockSetup:
@@ -212,8 +227,17 @@ def _sealed_setup(lines: str) -> StockSetup:
     return StockSetup(daily=daily, monthly=monthly, draws=draws, holds=holds)
 
 
-def metered_in_days(site_id: int, *, first: datetime.date, last: datetime.date) -> list[Metered]:
-    """Return what the meters of a site counted from one fiscal day to another. One query."""
+def metered_in_days(
+    site_id: int,
+    *,
+    first: datetime.date,
+    last: datetime.date,
+    days: list[datetime.date] | None = None,
+) -> list[Metered]:
+    """Return what the meters of a site counted from one fiscal day to another. One query.
+
+    `days` narrows it down to what was counted in some of these days and posted to some of them.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _METERED_SQL,
@@ -221,6 +245,7 @@ def metered_in_days(site_id: int, *, first: datetime.date, last: datetime.date) 
                 "site_id": site_id,
                 "first": first,
                 "last": last,
+                "days": days,
                 "metered_kinds": [int(kind) for kind in METERED_KINDS],
             },
         )
