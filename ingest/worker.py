@@ -4,6 +4,7 @@
                         └─▶ live states ─▶ tick (a few times a second) ─▶ acknowledge
     broker ◀─ Link ◀─ outbox ◀─ commands that the console wrote for sites
     quarantine ─▶ releases ─▶ decode ─▶ commit: what people released goes the same way
+    last sales ─▶ silences: which fuelling points look dead
 
 While one batch is being committed the next one fills, so batches grow by themselves as the load
 does. All is bounded: a full batch stops the receiving, a full inbox stops the reading of the
@@ -36,6 +37,7 @@ from ingest.metrics import Tally
 from ingest.outbox import Outbox
 from ingest.pulse import Meter, Reporter, prune_pulses, write_pulse
 from ingest.releases import Releases
+from ingest.silences import watch_silences
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
 from ingest.topics import ALL_SITES, Share
@@ -259,6 +261,7 @@ class _Session:
                 tasks.create_task(self._pulse()),
                 tasks.create_task(self._housekeeping()),
                 tasks.create_task(self.releases.run()),
+                tasks.create_task(watch_silences(self.pool)),
             ]
             await self._receive_from_broker()
             for helper in helpers:
