@@ -27,6 +27,7 @@ from ledger.models import Explanation, FiscalDay, Site
 from ledger.selectors import reconciliation as compare
 from ledger.selectors import sealing
 from ledger.selectors.days import product_families
+from ledger.selectors.deliveries import deliveries_uncounted
 from ledger.services.days import DayError, day_close
 from ledger.services.sealing import (
     body_digest,
@@ -46,6 +47,7 @@ def reconciliation(request: HttpRequest, code: str, fiscal_day: datetime.date) -
     context = settling_context(request.user, day) | {
         "compared": compare.reconciliation(day),
         "families": product_families(site),
+        "uncounted": deliveries_uncounted(day),
     }
     return render(request, "console/reconciliation.html", context)
 

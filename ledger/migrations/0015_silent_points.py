@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0013_site_limits_in_the_database"),
+        ("ledger", "0014_sealed_deliveries"),
     ]
 
     operations = [
