@@ -95,23 +95,7 @@ class ConsoleField(BoundField):
         current: Mapping[str, Any] = getattr(self.form, "current", {})
         if self.name not in current or not self.field.has_changed(current[self.name], self.data):
             return ""
-        return self._words(current[self.name])
-
-    def _words(self, value: Any) -> str:
-        if isinstance(value, bool):
-            return _("Yes") if value else _("No")
-        if value is None or value in ("", []):
-            return _("nothing")
-        if isinstance(value, (list, tuple, set)):
-            return ", ".join(self._words(each) for each in value)
-        if isinstance(self.field, forms.ChoiceField):
-            words = {str(key): str(label) for key, label in _flat(self.field.choices)}
-            return words.get(str(value), str(value))
-        if isinstance(value, Decimal):
-            return plain_figure(value)
-        if isinstance(value, (datetime.date, datetime.time)):
-            return str(formats.localize(value))
-        return str(value)
+        return value_words(self.field, current[self.name])
 
     @property
     def aria_describedby(self) -> str | None:
@@ -234,6 +218,26 @@ def plain_figure(value: Decimal, places_min: int = 0) -> str:
     whole, _point, fraction = f"{value:f}".partition(".")
     fraction = fraction.rstrip("0").ljust(places_min, "0")
     return formats.get_format("DECIMAL_SEPARATOR").join([whole, fraction] if fraction else [whole])
+
+
+def value_words(field: forms.Field, value: Any) -> str:
+    """Return a stored value of a field in words; figures and times may be texts, as in JSON."""
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if value is None or value in ("", []):
+        return _("nothing")
+    if isinstance(value, (list, tuple, set)):
+        return ", ".join(value_words(field, each) for each in value)
+    if isinstance(field, forms.ChoiceField):
+        words = {str(key): str(label) for key, label in _flat(field.choices)}
+        return words.get(str(value), str(value))
+    if isinstance(field, FigureField):
+        return plain_figure(Decimal(value))
+    if isinstance(field, forms.TimeField) and isinstance(value, str):
+        value = datetime.time.fromisoformat(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return str(formats.localize(value))
+    return str(value)
 
 
 def _flat(choices: Any) -> list[tuple[Any, Any]]:
