@@ -119,8 +119,7 @@ def test_many_get_a_new_price(page: Page, day: FiscalDay) -> None:
     assert Correction.objects.count() == 3
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1600, "light")])
 def test_the_pages_have_no_violations(page: Page, day: FiscalDay, theme: str, width: int) -> None:
     make_correction(Entry.objects.get(sequence=1), amount=Decimal(40))
     make_correction(Entry.objects.get(sequence=2), needs_approval=True, amount=Decimal(40))

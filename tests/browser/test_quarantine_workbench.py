@@ -146,8 +146,7 @@ def test_many_are_dismissed_and_the_trail_says_so(desk: Page, site: Site) -> Non
     expect(desk.get_by_text("the fitter's test bench")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1600, "light")])
 def test_its_pages_have_no_violations(
     page: Page, site: Site, person: User, theme: str, width: int
 ) -> None:

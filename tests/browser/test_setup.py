@@ -120,8 +120,7 @@ def test_what_did_not_get_through_says_so_and_stays(page: Page) -> None:
     page.context.set_offline(False)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1600, "light")])
 def test_forms_pass_axe_and_fit(page: Page, scheme: str, width: int) -> None:
     make_forecourt("S1")
     person = make_user(Role.ADMINISTRATOR)

@@ -18,6 +18,7 @@ from django_htmx.middleware import HtmxDetails
 
 from console.forms.answers import done, field_check, form_answer
 from console.forms.base import ConsoleForm, FieldGroup
+from console.forms.correction import EntryForm
 from console.forms.fields import Facts, FigureField
 from console.forms.rows import RowsFormSet, rows_factory
 
@@ -107,6 +108,14 @@ def test_what_is_wrong_stands_on_top_with_links_and_at_each_field() -> None:
     assert page.named("name")["aria-invalid"] == "true"
     assert page.named("name")["aria-describedby"] == "id_name_helptext id_name_error"
     assert "data-error-summary" in page.elements[0][1]
+
+
+def test_the_summary_lists_what_is_wrong_in_the_order_of_the_page() -> None:
+    page = Page(EntryForm({}, products=["E10"], currency="GBP"))
+    links = [given["href"] for tag, given in page.elements if tag == "a"]
+    places = [page.ids.index(str(link)[1:]) for link in links]
+    assert len(places) > 3
+    assert places == sorted(places)
 
 
 def test_a_form_without_faults_has_no_summary() -> None:
