@@ -26,8 +26,13 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "correction.rejected": _("Correction rejected"),
     "correction.withdrawn": _("Correction withdrawn"),
     "day.closed": _("Fiscal day closed by hand"),
+    "day.declared": _("Fiscal day closed by its site, after it was by hand"),
+    "day.explained": _("Difference explained"),
+    "day.seal_proposed": _("Seal proposed"),
+    "day.seal_withdrawn": _("Seal no longer proposed"),
     "day.sealed": _("Fiscal day sealed"),
     "demo.seeded": _("Demo data made"),
+    "ledger.adopted": _("Old ledger taken over"),
     "person.changed": _("Person changed"),
     "person.created": _("Person added"),
     "person.password_set": _("Password set"),
@@ -38,7 +43,11 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "quarantine.released": _("Quarantined message replayed"),
     "resend.requested": _("Resend requested"),
     "site.changed": _("Site changed"),
+    "site.fuelling_points_changed": _("Fuelling points changed"),
+    "site.nozzles_changed": _("Nozzles changed"),
+    "site.products_changed": _("Products or prices changed"),
     "site.registered": _("Site registered"),
+    "site.tanks_changed": _("Tanks changed"),
     "sites.imported": _("Sites imported"),
 }
 
@@ -113,14 +122,23 @@ class AuditLine:
 
     @property
     def changes(self) -> list[ChangedField]:
-        """What was changed, field by field."""
+        """What was changed, field by field; of rows that stayed only what differs in them."""
         before, after = (
             told if isinstance(told := self.event.detail.get(side), dict) else {}
             for side in ("before", "after")
         )
-        return [
-            ChangedField(name, before.get(name), after.get(name)) for name in {**before, **after}
-        ]
+        changes = []
+        for name in {**before, **after}:
+            old, new = before.get(name), after.get(name)
+            if isinstance(old, dict) and isinstance(new, dict):
+                changes += [
+                    ChangedField(f"{name}, {part}", old.get(part), new.get(part))
+                    for part in {**old, **new}
+                    if old.get(part) != new.get(part)
+                ]
+            else:
+                changes.append(ChangedField(name, old, new))
+        return changes
 
     @property
     def told(self) -> list[tuple[str, Any]]:

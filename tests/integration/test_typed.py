@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django import forms
+from django.conf import settings
 from django.core import signing
 from django.db import InternalError
 from django.http import HttpResponse
@@ -46,6 +48,17 @@ BUTTONS = {
     "sign_in",
     "sign_out",
     "withdraw_seal",
+}
+TEMPLATES = settings.BASE_DIR / "templates"
+ONLY_BUTTONS = {
+    "console/_account.html",
+    "console/_day_settling.html",
+    "console/_language.html",
+    "console/_operate.html",
+    "console/approvals.html",
+    "console/seal_day.html",
+    "console/sign_in.html",
+    "gallery/form.html",
 }
 
 
@@ -253,6 +266,19 @@ def test_an_old_sign_in_page_carries_on(person: User) -> None:
 
 
 # --- Each form -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(TEMPLATES.rglob("*.html")) if 'method="post"' in path.read_text()],
+    ids=lambda path: path.name,
+)
+def test_each_form_that_one_types_into_says_whose_it_is(path: Path) -> None:
+    name = path.relative_to(TEMPLATES).as_posix()
+    says_whose = '{% include "forms/_token.html" %}' in path.read_text()
+    assert says_whose is not (name in ONLY_BUTTONS), (
+        f"templates/{name} has a form: let it begin with forms/_token.html, or name it here"
+    )
 
 
 def test_each_address_that_takes_a_post_is_a_form_or_a_button() -> None:
