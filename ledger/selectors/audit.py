@@ -18,7 +18,7 @@ EVENTS_PER_PAGE = 50
 #: Rows that an export reads at once: what it holds in memory, however long the trail is.
 EXPORTED_AT_ONCE = 1_000
 
-#: What each action is called; one that is not listed here is shown as its code.
+#: What each action is called, all that are recorded; one of an older console is shown as its code.
 ACTION_NAMES: Mapping[str, str | Promise] = {
     "alarm.acknowledged": _("Alarm acknowledged"),
     "correction.approved": _("Correction approved"),
@@ -26,13 +26,13 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "correction.rejected": _("Correction rejected"),
     "correction.withdrawn": _("Correction withdrawn"),
     "day.closed": _("Fiscal day closed by hand"),
-    "day.declared": _("Fiscal day closed by its site, after it was by hand"),
+    "day.declared": _("Fiscal day declared by its site after all"),
     "day.explained": _("Difference explained"),
     "day.seal_proposed": _("Seal proposed"),
-    "day.seal_withdrawn": _("Seal no longer proposed"),
+    "day.seal_withdrawn": _("Proposal to seal withdrawn"),
     "day.sealed": _("Fiscal day sealed"),
     "demo.seeded": _("Demo data made"),
-    "ledger.adopted": _("Old ledger taken over"),
+    "ledger.adopted": _("Table adopted into the ledger"),
     "person.changed": _("Person changed"),
     "person.created": _("Person added"),
     "person.password_set": _("Password set"),
@@ -45,9 +45,9 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "site.changed": _("Site changed"),
     "site.fuelling_points_changed": _("Fuelling points changed"),
     "site.nozzles_changed": _("Nozzles changed"),
-    "site.products_changed": _("Products or prices changed"),
-    "site.registered": _("Site registered"),
+    "site.products_changed": _("Products changed"),
     "site.tanks_changed": _("Tanks changed"),
+    "site.registered": _("Site registered"),
     "sites.imported": _("Sites imported"),
 }
 

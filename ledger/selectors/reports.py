@@ -287,20 +287,23 @@ def _by_kind(measures: dict[int, Measure]) -> ByKind:
     )
 
 
-class _Sums:
-    """Measures added up under keys."""
+class SumsByKind:
+    """Measures added up under keys, each by kind."""
 
     def __init__(self) -> None:
         self._sums: dict[Any, dict[int, Measure]] = {}
 
     def add(self, key: Any, kind: int, measure: Measure) -> None:
+        """Add to what is under the key."""
         kinds = self._sums.setdefault(key, {})
         kinds[kind] = kinds.get(kind, Measure()) + measure
 
     def known(self) -> list[Any]:
+        """Return the keys, in the order in which they came."""
         return list(self._sums)
 
     def of(self, key: Any) -> ByKind:
+        """Return what is under a key, nothing under one that never came."""
         return _by_kind(self._sums.get(key, {}))
 
 
@@ -311,8 +314,8 @@ def _currencies(
     *,
     is_by_month: bool,
 ) -> list[CurrencyReport]:
-    sites, products, taxes, payments = _Sums(), _Sums(), _Sums(), _Sums()
-    hours, times, moved = _Sums(), _Sums(), _Sums()
+    sites, products, taxes, payments = SumsByKind(), SumsByKind(), SumsByKind(), SumsByKind()
+    hours, times, moved = SumsByKind(), SumsByKind(), SumsByKind()
     for part, sums in (("site kind", sites), ("product", products), ("posted", moved)):
         for currency, site_id, _day, product, kind, tax_rate, _n, *values in rows.get(part, []):
             key = site_id if part == "site kind" else product

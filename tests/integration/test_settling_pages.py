@@ -198,6 +198,10 @@ def test_an_open_day_is_closed_by_hand_with_a_reason(site: Site, alice: User) ->
     assert "Closed by hand by alice" in text
     assert "The controller is dead" in text
     assert "The site declared no totals; the ledger has £143.79 in 3 entries" in text
+    assert text.count("The controller is dead") == 2
+    assert "<b>Closed by hand</b>: The controller is dead" in text
+    assert "Explain" not in text.replace("explained", "")
+    assert "Propose the seal" in text
 
 
 def test_the_list_names_who_has_what_to_do(site: Site, alice: User, bob: User) -> None:

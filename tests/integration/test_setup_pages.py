@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
 
 from console.models import Role
@@ -232,13 +233,23 @@ def test_of_a_person_too(admin: Client) -> None:
     ]
 
 
-def test_the_currency_stays_once_the_ledger_holds_amounts(admin: Client) -> None:
+def test_currency_and_clock_stay_once_the_ledger_holds_amounts(admin: Client) -> None:
     site = make_site("S1", currency="GBP")
     make_day(site)
-    sent = typed(admin, "/sites/S1/setup/") | {"currency": "EUR"}
+    sent = typed(admin, "/sites/S1/setup/") | {"currency": "EUR", "timezone": "Europe/Berlin"}
     admin.post("/sites/S1/setup/", sent)
     site.refresh_from_db()
-    assert site.currency == "GBP"
+    assert (site.currency, site.timezone) == ("GBP", "Europe/London")
+
+
+@pytest.mark.parametrize("changed", ["code", "currency", "timezone"])
+def test_whoever_asks(changed: str) -> None:
+    site = make_site("S1")
+    others = make_site("S2")
+    make_day(site)
+    Site.objects.filter(pk=others.pk).update(**{changed: "EUR"})
+    with pytest.raises(IntegrityError, match="has fiscal days"):
+        Site.objects.filter(pk=site.pk).update(**{changed: "PLN"})
 
 
 def test_staff_change_a_price(client: Client) -> None:

@@ -232,9 +232,10 @@ def test_a_figure_that_can_be_read_in_two_ways_is_refused(language: str, typed: 
 def test_the_decimal_mark_of_another_language_is_refused_with_the_way_to_write_it(
     language: str, typed: str, said: str, places: int
 ) -> None:
-    with translation.override(language), pytest.raises(forms.ValidationError) as refused:
-        FigureField(decimal_places=places).clean(typed)
-    assert refused.value.messages == [said]
+    with translation.override(language):
+        with pytest.raises(forms.ValidationError) as refused:
+            FigureField(decimal_places=places).clean(typed)
+        assert refused.value.messages == [said]
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
