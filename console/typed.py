@@ -154,7 +154,8 @@ def address_after(request: HttpRequest, typed: Typed) -> str:
 class SignInMiddleware(LoginRequiredMiddleware):
     """Ask who is not signed in to do so; what they sent is not lost over it."""
 
-    def handle_no_permission(  # type: ignore[override] Django's stubs know redirects alone
+    # Django's stubs know redirects alone.
+    def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         """Redirect who only looks; answer 401 to who sent something, and to htmx."""
