@@ -52,6 +52,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "console.views.auth.page_too_old"
 
 # No inline script or style anywhere: bars and charts are SVG attributes, state is CSS classes.
 CONTENT_SECURITY_POLICY = {
@@ -94,11 +95,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "console.middleware.PersonLanguageMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "console.typed.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.RefusalMiddleware",
+    "console.typed.TypedMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"

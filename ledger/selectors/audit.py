@@ -122,14 +122,23 @@ class AuditLine:
 
     @property
     def changes(self) -> list[ChangedField]:
-        """What was changed, field by field."""
+        """What was changed, field by field; of rows that stayed only what differs in them."""
         before, after = (
             told if isinstance(told := self.event.detail.get(side), dict) else {}
             for side in ("before", "after")
         )
-        return [
-            ChangedField(name, before.get(name), after.get(name)) for name in {**before, **after}
-        ]
+        changes = []
+        for name in {**before, **after}:
+            old, new = before.get(name), after.get(name)
+            if isinstance(old, dict) and isinstance(new, dict):
+                changes += [
+                    ChangedField(f"{name}, {part}", old.get(part), new.get(part))
+                    for part in {**old, **new}
+                    if old.get(part) != new.get(part)
+                ]
+            else:
+                changes.append(ChangedField(name, old, new))
+        return changes
 
     @property
     def told(self) -> list[tuple[str, Any]]:
