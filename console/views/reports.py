@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -89,7 +90,12 @@ def report_day(request: HttpRequest, code: str, fiscal_day: datetime.date) -> Ht
         return report_files.csv_file(name, report_files.COLUMNS, report_files.day_rows(report))
     if wanted == "json":
         return report_files.json_file(name, report)
-    context = {"site": site, "report": report, "families": product_families(site)}
+    context = {
+        "site": site,
+        "report": report,
+        "families": product_families(site),
+        "archive": urlencode({"first": fiscal_day, "last": fiscal_day, "sites": site.code}),
+    }
     return render(request, "console/report_day.html", context)
 
 
