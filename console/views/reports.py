@@ -18,10 +18,9 @@ from console.forms.reports import ReportPeriodForm, StockPeriodForm, default_per
 from console.views.day import fiscal_day_for
 from ledger.models import FiscalDay
 from ledger.selectors.days import product_families
-from ledger.selectors.reports import period_report
 from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
-from ledger.services.month_totals import months_sum_up
+from ledger.services.month_totals import period_report_summed_up
 
 #: The hub lists this many of the newest fiscal days, and a page of a report this many sites.
 DAYS_LISTED_MAX = 20
@@ -56,12 +55,9 @@ def report_period(request: HttpRequest) -> HttpResponse:
         return _refused(request, form)
     values = form.cleaned_data
     sites, seen = values["sites"], visible_site_ids(request.user)
-    asked: dict[str, Any] = {
-        "sites": seen if sites is None else sites,
-        "first": values["first"],
-        "last": values["last"],
-    }
-    report = period_report(**asked, months=months_sum_up(**asked))
+    report = period_report_summed_up(
+        sites=seen if sites is None else sites, first=values["first"], last=values["last"]
+    )
     name = f"report_{values['first'] or 'start'}_{values['last'] or 'now'}"
     wanted = request.GET.get("format")
     if wanted == "csv":
