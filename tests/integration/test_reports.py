@@ -197,6 +197,16 @@ def test_corrections_count_on_the_day_that_they_are_posted_to() -> None:
     assert period_report(first=before, last=before).currencies[0].moved == ByKind()
 
 
+def test_an_hour_of_nothing_but_a_corrected_amount_is_shown(staff: Client) -> None:
+    site = make_site("S1")
+    make_day(site, fiscal_day="2026-11-21", entries=0)
+    post(site, to=DAY, side=-1, amount="-50.00", payment=1)
+    post(site, to=DAY, side=1, amount="55.00", payment=1)
+    text = " ".join(staff.get(DAY_REPORT).text.split())
+    assert re.search(r'<th scope="row">12:00</th> <td class="is-figure">0</td> .*?£5\.00', text)
+    assert "13:00" not in text
+
+
 def by_day(first: datetime.date, last: datetime.date) -> Measure:
     days = (last - first).days + 1
     return sum(
