@@ -549,7 +549,22 @@ def test_a_manager_reports_their_own_sites_alone(client: Client) -> None:
     assert client.get("/sites/OTHER/days/2026-11-21/report/").status_code == 404
     assert client.get("/reports/stock/?site=OTHER").status_code == 422
     assert client.get("/reports/export/?sites=OTHER").status_code == 422
+    found = client.get("/reports/day/?fiscal_day=2026-11-21&site=OTHER")
+    assert (found.status_code, "You see no site of this code" in found.text) == (422, True)
     assert "OTHER" not in client.get("/reports/").text
+
+
+def test_any_day_s_report_is_found_by_its_day_and_site(staff: Client) -> None:
+    make_day(make_site("S1"), fiscal_day="2019-02-28")
+    found = staff.get("/reports/day/?fiscal_day=2019-02-28&site=S1")
+    assert (found.status_code, found["Location"]) == (302, "/sites/S1/days/2019-02-28/report/")
+    for query, words in (
+        ("fiscal_day=2019-03-01&site=S1", "The site has no such fiscal day."),
+        ("fiscal_day=2019-02-30&site=S1", "Enter a valid date."),
+        ("", "This field is required."),
+    ):
+        answer = staff.get(f"/reports/day/?{query}")
+        assert (answer.status_code, words in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize("role", [Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR])
