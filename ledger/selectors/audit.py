@@ -26,8 +26,12 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "correction.rejected": _("Correction rejected"),
     "correction.withdrawn": _("Correction withdrawn"),
     "day.closed": _("Fiscal day closed by hand"),
+    "day.explained": _("Difference explained"),
+    "day.seal_proposed": _("Seal proposed"),
+    "day.seal_withdrawn": _("Proposal of the seal withdrawn"),
     "day.sealed": _("Fiscal day sealed"),
     "demo.seeded": _("Demo data made"),
+    "ledger.adopted": _("Ledger adopted"),
     "person.changed": _("Person changed"),
     "person.created": _("Person added"),
     "person.password_set": _("Password set"),
@@ -38,7 +42,11 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "quarantine.released": _("Quarantined message replayed"),
     "resend.requested": _("Resend requested"),
     "site.changed": _("Site changed"),
+    "site.fuelling_points_changed": _("Fuelling points changed"),
+    "site.nozzles_changed": _("Nozzles changed"),
+    "site.products_changed": _("Products changed"),
     "site.registered": _("Site registered"),
+    "site.tanks_changed": _("Tanks changed"),
     "sites.imported": _("Sites imported"),
 }
 
@@ -121,6 +129,15 @@ class AuditLine:
         return [
             ChangedField(name, before.get(name), after.get(name)) for name in {**before, **after}
         ]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was all added or all taken away: only one side says anything."""
+        changes = self.changes
+        return bool(changes) and (
+            all(change.before is None for change in changes)
+            or all(change.after is None for change in changes)
+        )
 
     @property
     def told(self) -> list[tuple[str, Any]]:
