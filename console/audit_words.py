@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
@@ -66,6 +67,12 @@ def _fields(model: type[models.Model]) -> Sequence[models.Field[Any, Any]]:
 _FIELD_NAMES: Mapping[str, str | Promise] = {
     field.name: field.verbose_name for model in reversed(_MODELS) for field in _fields(model)
 }
+_DECIMALS = frozenset(
+    field.name
+    for model in _MODELS
+    for field in _fields(model)
+    if isinstance(field, models.DecimalField)
+)
 _ENTRY_FIELDS = {field.name: field for field in _fields(EntryValues)}
 #: The reasons that each kind of event gives; other events say theirs in a person's words.
 _REASONS: Mapping[str, type[models.TextChoices]] = {
@@ -101,6 +108,8 @@ def value_words(event: AuditEvent, name: str, value: Any) -> str:
     if codes is not None:
         told = value if isinstance(value, list) else [value]
         return ", ".join(_label(codes, each) for each in told)
+    if name in _DECIMALS:
+        return formatting.stated(_read(Decimal, value))
     if name in _DATES:
         return formatting.stated(_read(datetime.date.fromisoformat, value))
     if name in _TIMES:
@@ -130,7 +139,7 @@ def _read(read: Callable[[str], Any], value: Any) -> Any:
     """Read text, or leave it as it is: what is shown must never fail on what was stored."""
     try:
         return read(value)
-    except (TypeError, ValueError):
+    except (ArithmeticError, TypeError, ValueError):
         return value
 
 
