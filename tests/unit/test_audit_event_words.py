@@ -18,7 +18,12 @@ def event(action: str, subject: str = "") -> AuditEvent:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("unit_price", "price a litre"), ("posted_to", "posted to"), ("new_thing", "new thing")],
+    [
+        ("unit_price", "price a litre"),
+        ("posted_to", "posted to"),
+        ("new_thing", "new thing"),
+        ("E10, unit_price", "E10, price a litre"),
+    ],
 )
 def test_a_name(name: str, words: str) -> None:
     assert name_words(name) == words
