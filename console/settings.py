@@ -52,6 +52,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+#: A large forecourt's form: 360 nozzles and 60 fuelling points in rows of up to five fields.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
 CSRF_FAILURE_VIEW = "console.views.auth.page_too_old"
 
 # No inline script or style anywhere: bars and charts are SVG attributes, state is CSS classes.

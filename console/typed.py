@@ -12,7 +12,8 @@ with it again. It is never sent by itself:
 All of it works without JavaScript and for each form whose address is one of `SHOWN_AGAIN`; with it
 `static/console/forms.js` sends such a form the plain way when htmx was refused. Each form says for
 whom it was made (`templates/forms/_token.html`): what one person typed is never shown to another.
-Passwords are never carried.
+Passwords are never carried. What is carried is signed and not secret: it lies in the page of the
+browser that it was typed into. A session keeps one form, the latest.
 """
 
 from __future__ import annotations

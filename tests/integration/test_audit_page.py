@@ -60,9 +60,12 @@ def test_of_rows_that_changed_only_what_differs_is_shown(reader: Client, site: S
     record(action="site.products_changed", site=site, detail=detail)
     text = flat(reader.get("/audit/").text)
     assert "Products changed" in text
-    assert '<th scope="row">E10, unit price</th> <td>1.4790</td> <td>1.5990</td>' in text
+    price = '<th scope="row">E10, price a litre</th>'
+    old, new = '<del class="old">1.4790</del>', '<ins class="new">1.5990</ins>'
+    assert f"{price} <td> {old} </td> <td> {new} </td>" in text
     assert "Super" not in text
-    assert '<th scope="row">LPG</th> <td>\N{EN DASH}</td> <td>code: LPG</td>' in text
+    old, new = '<del class="old">\N{EN DASH}</del>', '<ins class="new">code: LPG</ins>'
+    assert f'<th scope="row">LPG</th> <td> {old} </td> <td> {new} </td>' in text
 
 
 def test_a_change_is_shown_before_and_after(reader: Client, site: Site, person: User) -> None:
@@ -71,7 +74,8 @@ def test_a_change_is_shown_before_and_after(reader: Client, site: Site, person: 
     text = flat(reader.get("/audit/").text)
     assert "Site changed" in text
     assert "Maja Lindqvist" in text
-    assert "<td>Harbor</td> <td>&lt;b&gt;Harbour</td>" in text
+    assert '<del class="old">Harbor</del>' in text
+    assert '<ins class="new">&lt;b&gt;Harbour</ins>' in text
     assert "as signed" in text
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError
 from django.test import Client
 
+from console.forms.setup import NOZZLES_MAX, POINTS_MAX
 from console.models import Role
 from ledger.models import AuditEvent, FuellingPoint, Nozzle, Product, Site, Tank
 from tests.factories import make_day, make_forecourt, make_site, make_user
@@ -308,6 +309,22 @@ def test_rows_that_somebody_else_stored_are_named(admin: Client) -> None:
     assert answer.status_code == 422
     assert answer.context["lacking"] == ["LPG"]
     assert Product.objects.filter(code="LPG").exists()
+
+
+def test_the_largest_forecourt_can_be_sent(admin: Client) -> None:
+    site = make_forecourt("S1", fuelling_points=POINTS_MAX)
+    Nozzle.objects.bulk_create(
+        Nozzle(site=site, fuelling_point=point, number=number, product="E10")
+        for point in range(1, POINTS_MAX + 1)
+        for number in range(3, NOZZLES_MAX // POINTS_MAX + 1)
+    )
+    assert Nozzle.objects.count() == NOZZLES_MAX
+    url = "/sites/S1/setup/points/"
+    # Each is ticked to go, which is the most that a browser can send.
+    gone = {f"nozzles-{number}-DELETE": "on" for number in range(NOZZLES_MAX)}
+    gone |= {f"fuelling_points-{number}-DELETE": "on" for number in range(POINTS_MAX)}
+    assert admin.post(url, typed(admin, url) | gone).status_code == 303
+    assert not Nozzle.objects.exists()
 
 
 def test_marks_of_a_tank_are_in_order(admin: Client) -> None:
