@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from django.conf import settings
+from django.template.engine import Engine
 from django.template.loader import get_template
 from django.utils import translation
 
@@ -21,6 +22,6 @@ def warm_up() -> None:
             translation.gettext("Network")
     if settings.DEBUG:
         return
-    for folder in map(Path, settings.TEMPLATES[0]["DIRS"]):
-        for path in sorted(folder.rglob("*.html")):
+    for folder in Engine.get_default().dirs:
+        for path in sorted(Path(folder).rglob("*.html")):
             get_template(path.relative_to(folder).as_posix())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import pytest
@@ -169,7 +170,8 @@ def test_a_page_of_a_phone_is_painted_where_it_stays(page: Page, path: str) -> N
     site = make_forecourt("S1", fuelling_points=4)
     make_day(site, fiscal_day=DAY, entries=5, last_sequence=6, closed_at=timezone.now())
     make_status(site, online=False)
-    make_pulse("ingest", timezone.now())
+    # Long silent, so that nothing new is to be said while the page is looked at.
+    make_pulse("ingest", timezone.now() - datetime.timedelta(hours=1))
     page.set_viewport_size({"width": 360, "height": 2000})
     sign_in(page, make_user(Role.ADMINISTRATOR))
     network = page.context.new_cdp_session(page)
