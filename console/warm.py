@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from django.conf import settings
-from django.template.engine import Engine
+from django.template import Engine
 from django.template.loader import get_template
 from django.utils import translation
 

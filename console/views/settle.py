@@ -57,6 +57,9 @@ def close_day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) ->
     """Close a day in place of the site, which did not."""
     site, person = site_to_settle(request.user, code)
     day = fiscal_day_for(site, fiscal_day)
+    if request.method == "GET" and day.closed_at is not None:
+        messages.info(request, _("The day is closed already."))
+        return SeeOther(_page(day))
     form = CloseDayForm(request.POST or None)
     if form.is_valid():
         try:

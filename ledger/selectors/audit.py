@@ -46,8 +46,8 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "site.fuelling_points_changed": _("Fuelling points changed"),
     "site.nozzles_changed": _("Nozzles changed"),
     "site.products_changed": _("Products changed"),
-    "site.tanks_changed": _("Tanks changed"),
     "site.registered": _("Site registered"),
+    "site.tanks_changed": _("Tanks changed"),
     "sites.imported": _("Sites imported"),
 }
 
@@ -122,14 +122,32 @@ class AuditLine:
 
     @property
     def changes(self) -> list[ChangedField]:
-        """What was changed, field by field."""
+        """What was changed, field by field; of rows that stayed only what differs in them."""
         before, after = (
             told if isinstance(told := self.event.detail.get(side), dict) else {}
             for side in ("before", "after")
         )
-        return [
-            ChangedField(name, before.get(name), after.get(name)) for name in {**before, **after}
-        ]
+        changes = []
+        for name in {**before, **after}:
+            old, new = before.get(name), after.get(name)
+            if isinstance(old, dict) and isinstance(new, dict):
+                changes += [
+                    ChangedField(f"{name}, {part}", old.get(part), new.get(part))
+                    for part in {**old, **new}
+                    if old.get(part) != new.get(part)
+                ]
+            else:
+                changes.append(ChangedField(name, old, new))
+        return changes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was all added or all taken away: only one side says anything."""
+        changes = self.changes
+        return bool(changes) and (
+            all(change.before is None for change in changes)
+            or all(change.after is None for change in changes)
+        )
 
     @property
     def told(self) -> list[tuple[str, Any]]:

@@ -131,6 +131,20 @@ def test_a_conflict_is_accepted(desk: Page, site: Site) -> None:
     assert str(Correction.objects.get().amount) == "48.93"
 
 
+def test_of_many_that_are_accepted_each_is_told_of(desk: Page, site: Site) -> None:
+    good, same = make_conflict(site), make_conflict(site, sequence=8, amount="47.93")
+    desk.goto("/quarantine/decide/?reason=conflicting_duplicate")
+    desk.get_by_label("Reason").fill("the till is right")
+    desk.get_by_role("button", name="Accept 2 as corrections").click()
+    refused = desk.get_by_role("region", name="1 message could not be accepted")
+    expect(refused.get_by_role("link", name=f"Message {same.pk}")).to_be_visible()
+    expect(refused).to_contain_text("entry 8")
+    accepted = desk.get_by_role("region", name="1 message is accepted")
+    expect(accepted).to_contain_text(f"Message {good.pk}")
+    accepted.get_by_role("link", name="entry 7").click()
+    expect(desk.get_by_text("£48.93").first).to_be_visible()
+
+
 def test_many_are_dismissed_and_the_trail_says_so(desk: Page, site: Site) -> None:
     for _ in range(3):
         make_quarantined(site=site)

@@ -116,6 +116,13 @@ def test_one_explains_and_proposes_another_seals(site: Site, alice: User, bob: U
     assert day.seal_hex[:12] in hers.get(PAGE).text
 
 
+def test_a_closed_day_offers_no_closing(site: Site, alice: User) -> None:
+    closed_day(site)
+    answer = signed_in(alice).get(f"{PAGE}close/", follow=True)
+    assert answer.redirect_chain == [(RECONCILIATION, 303)]
+    assert "The day is closed already." in answer.text
+
+
 def test_a_delivery_told_of_after_the_seal_is_named(site: Site, alice: User, bob: User) -> None:
     hers = signed_in(alice)
     day = closed_day(site)
