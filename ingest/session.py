@@ -27,6 +27,7 @@ from ingest.options import WorkerOptions
 from ingest.outbox import Outbox
 from ingest.pulse import Meter, Reporter, prune_pulses, write_pulse
 from ingest.releases import Releases
+from ingest.silences import watch_silences
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
 from ingest.waiting import Backoff, first_of
@@ -123,6 +124,7 @@ class Session:
                 tasks.create_task(self._pulse()),
                 tasks.create_task(self._housekeeping()),
                 tasks.create_task(self.releases.run()),
+                tasks.create_task(watch_silences(self.pool)),
             ]
             await self._receive_from_broker()
             for helper in helpers:

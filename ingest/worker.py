@@ -4,6 +4,7 @@
                         └─▶ live states ─▶ tick (a few times a second) ─▶ acknowledge
     broker ◀─ Link ◀─ outbox ◀─ commands that the console wrote for sites
     quarantine ─▶ releases ─▶ decode ─▶ commit: what people released goes the same way
+    last sales ─▶ silences: which fuelling points look dead
 
 While one batch is being committed the next one fills, so batches grow by themselves as the load
 does. All is bounded: a full batch stops the receiving, a full inbox stops the reading of the

@@ -7,8 +7,19 @@ from typing import Any
 from django import template
 
 from console import formatting
+from ledger.selectors.corrections import Change
 
 register = template.Library()
+
+#: Values that `entry_value` writes with the unit that their label names, too.
+WITH_UNITS = frozenset({"volume", "volume_15c", "totalizer", "tax_rate"})
+
+
+@register.filter
+def unitless(change: Change) -> str:
+    """`{{ change|unitless }}`: "volume, litres" as volume, where the value states its unit."""
+    name, _comma, unit = change.label.rpartition(", ")
+    return name if unit and change.name in WITH_UNITS else change.label
 
 
 @register.simple_tag

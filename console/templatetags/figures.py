@@ -11,6 +11,7 @@ from django import template
 
 from console import alarm_words as alarms
 from console import charts, formatting
+from console.fault_words import fault_words as fault_words_of
 from ledger.selectors.days import MissingRange
 from ledger.selectors.ingest import PulseSpan
 from ledger.selectors.pace import DayByHour
@@ -137,6 +138,12 @@ def percent_of(part: Decimal | None, whole: Decimal | None) -> str:
 def less(value: Decimal | None, other: Decimal | None) -> Decimal | None:
     """`{{ row.closing|less:row.opening|number:3 }}`: unknown if either is."""
     return None if value is None or other is None else value - other
+
+
+@register.filter
+def fault_words(detail: str) -> str:
+    """`{{ message.detail|fault_words }}`: why a message was refused, as a sentence."""
+    return fault_words_of(detail)
 
 
 @register.filter
@@ -282,6 +289,10 @@ def by_hour(day: DayByHour, measure: str, currency: str) -> dict[str, Any]:
     }
 
 
+#: Few columns stay columns, however wide the page is.
+COLUMN_REM_MAX = 4
+
+
 @register.inclusion_tag("components/columns.html")
 def columns(
     values: Sequence[charts.Value], label: str, from_label: str = "", to_label: str = ""
@@ -295,6 +306,7 @@ def columns(
     return {
         "outline": charts.outline(found),
         "base": f"M0 {zero:g}h{PLOT_WIDTH}v1h-{PLOT_WIDTH}z",
+        "widest": f"{len(values) * COLUMN_REM_MAX}rem",
         "label": label,
         "from_label": from_label,
         "to_label": to_label,

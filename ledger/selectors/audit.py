@@ -46,8 +46,8 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "site.fuelling_points_changed": _("Fuelling points changed"),
     "site.nozzles_changed": _("Nozzles changed"),
     "site.products_changed": _("Products changed"),
-    "site.tanks_changed": _("Tanks changed"),
     "site.registered": _("Site registered"),
+    "site.tanks_changed": _("Tanks changed"),
     "sites.imported": _("Sites imported"),
 }
 
@@ -139,6 +139,15 @@ class AuditLine:
             else:
                 changes.append(ChangedField(name, old, new))
         return changes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was all added or all taken away: only one side says anything."""
+        changes = self.changes
+        return bool(changes) and (
+            all(change.before is None for change in changes)
+            or all(change.after is None for change in changes)
+        )
 
     @property
     def told(self) -> list[tuple[str, Any]]:

@@ -436,6 +436,6 @@ def _record(
         site=correction.site_id,
         fiscal_day=correction.fiscal_day,
         sequence=correction.sequence,
-        subject=f"{correction.get_action_display()}, revision {correction.revision}",
+        subject=f"{correction.action}, revision {correction.revision}",
         detail=detail,
     )

@@ -228,7 +228,9 @@
   // --- Ages --------------------------------------------------------------------------------
 
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
-  const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "narrow" });
+  // As short as it stays plain: in German, narrow minutes would read like metres.
+  const style = language.startsWith("en") ? "narrow" : "short";
+  const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style });
   const durations = new Map(
     UNITS.map(([unit]) => [
       unit,

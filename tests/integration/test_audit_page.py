@@ -71,7 +71,8 @@ def test_a_change_is_shown_before_and_after(reader: Client, site: Site, person: 
     text = flat(reader.get("/audit/").text)
     assert "Site changed" in text
     assert "Maja Lindqvist" in text
-    assert "<td>Harbor</td> <td>&lt;b&gt;Harbour</td>" in text
+    assert '<del class="old">Harbor</del>' in text
+    assert '<ins class="new">&lt;b&gt;Harbour</ins>' in text
     assert "as signed" in text
 
 
