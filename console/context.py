@@ -39,6 +39,7 @@ _PLACES = {
     "report_day": "reports",
     "report_period": "reports",
     "report_stock": "reports",
+    "report_find": "reports",
     "site_new": "sites",
     "site_setup": "sites",
     "site_equipment": "sites",

@@ -127,6 +127,7 @@ urlpatterns = [
     ),
     path("ledger/", ledger.ledger, name="ledger"),
     path("reports/", reports.reports, name="reports"),
+    path("reports/day/", reports.report_find, name="report_find"),
     path("reports/period/", reports.report_period, name="report_period"),
     path("reports/stock/", reports.report_stock, name="report_stock"),
     path("reports/export/", reports.report_export, name="report_export"),

@@ -9,8 +9,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from console.forms.filters import PeriodForm
-from ledger.models import Site
+from console.forms.filters import FilterForm, PeriodForm
+from ledger.models import FiscalDay, Site
 
 #: How many sites one report may name; all sites is asked for by naming none.
 SITES_NAMED_MAX = 500
@@ -60,10 +60,37 @@ class StockPeriodForm(PeriodForm):
 
     def clean_site(self) -> Site:
         """Return the site."""
-        site: Site | None = self._visible.filter(code=self.cleaned_data["site"].strip()).first()
-        if site is None:
-            raise forms.ValidationError(_("You see no site of this code."))
-        return site
+        return _seen(self._visible, self.cleaned_data["site"])
+
+
+class DayReportForm(FilterForm):
+    """The fiscal day of a site whose X or Z report is wanted."""
+
+    fiscal_day = forms.DateField(label=_("Fiscal day"))
+    site = forms.CharField(label=_("Site code"), max_length=32)
+
+    def __init__(self, *args: Any, visible: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._visible = visible
+
+    def clean_site(self) -> Site:
+        """Return the site."""
+        return _seen(self._visible, self.cleaned_data["site"])
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a day that the site does not have."""
+        values = super().clean() or {}
+        site, date = values.get("site"), values.get("fiscal_day")
+        if site and date and not FiscalDay.objects.filter(site=site, fiscal_day=date).exists():
+            self.add_error("fiscal_day", _("The site has no such fiscal day."))
+        return values
+
+
+def _seen(visible: Any, code: str) -> Site:
+    site: Site | None = visible.filter(code=code.strip()).first()
+    if site is None:
+        raise forms.ValidationError(_("You see no site of this code."))
+    return site
 
 
 def default_period(today: datetime.date) -> dict[str, str]:

@@ -7,14 +7,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from console import report_files
 from console.access import site_for, visible_site_ids, visible_sites
 from console.audit_export import audit_archive, in_thread
-from console.forms.reports import ReportPeriodForm, StockPeriodForm, default_period
+from console.forms.reports import (
+    DayReportForm,
+    ReportPeriodForm,
+    StockPeriodForm,
+    default_period,
+)
 from console.views.day import fiscal_day_for
 from ledger.models import FiscalDay
 from ledger.selectors.days import product_families
@@ -30,6 +35,21 @@ SITES_SHOWN_MAX = 100
 @require_GET
 def reports(request: HttpRequest) -> HttpResponse:
     """Show which reports there are, with the newest fiscal days."""
+    return _hub(request, DayReportForm(visible=visible_sites(request.user), auto_id="day_%s"))
+
+
+@require_GET
+def report_find(request: HttpRequest) -> HttpResponse:
+    """Go to the X or Z report of the fiscal day that was asked for, wherever it is listed."""
+    visible = visible_sites(request.user)
+    form = DayReportForm(request.GET, visible=visible, auto_id="day_%s")
+    if not form.is_valid():
+        return _hub(request, form, status=422)
+    values = form.cleaned_data
+    return redirect("report_day", values["site"].code, values["fiscal_day"])
+
+
+def _hub(request: HttpRequest, day_form: DayReportForm, *, status: int = 200) -> HttpResponse:
     visible = visible_sites(request.user)
     period = default_period(timezone.now().date())
     days = FiscalDay.objects.filter(
@@ -42,9 +62,10 @@ def reports(request: HttpRequest) -> HttpResponse:
         "period_form": ReportPeriodForm(period, visible=visible, auto_id="period_%s"),
         "stock_form": StockPeriodForm(initial=period, visible=visible, auto_id="stock_%s"),
         "export_form": ReportPeriodForm(period, visible=visible, auto_id="export_%s"),
+        "day_form": day_form,
         "days": days.order_by("-fiscal_day", "site")[:DAYS_LISTED_MAX],
     }
-    return render(request, "console/reports.html", context)
+    return render(request, "console/reports.html", context, status=status)
 
 
 @require_GET

@@ -260,8 +260,7 @@ def _rows(parameters: dict[str, Any]) -> dict[str, list[Any]]:
     with transaction.atomic(), connection.cursor() as cursor:
         # Room to add up thousands of sites without sorting them on disk; compiling the statement
         # would take longer than it runs.
-        cursor.execute("SET LOCAL work_mem = '64MB'")
-        cursor.execute("SET LOCAL jit = off")
+        cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL jit = off")
         cursor.execute(_PERIOD_SQL, parameters)
         for row in cursor.fetchall():
             found.setdefault(row[0], []).append(row[1:])

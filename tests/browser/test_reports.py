@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import sign_in
 from tests.browser.test_accessibility import make_everything
-from tests.factories import make_user
+from tests.factories import make_day, make_site, make_user
 
 PERIOD = "first=2026-11-01&last=2026-11-30"
 ENDS = "1 Nov 2026", "30 Nov 2026"
@@ -47,12 +47,34 @@ def test_a_report_prints_as_a_document(page: Page, path: str, pages: int, words:
     assert room > running.evaluate("each => each.offsetHeight")
     for each_words in words:
         expect(running).to_contain_text(each_words)
+    # Chromium repeats what is a footer on each page, where a sum would be taken for the page's own.
+    feet = page.locator("tfoot").evaluate_all(
+        "all => all.map(each => getComputedStyle(each).display)"
+    )
+    assert set(feet) <= {"table-row-group"}
     paper = page.pdf(prefer_css_page_size=True, print_background=False)
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", paper) or re.findall(
         rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", b"".join(_streams(paper))
     )
     assert len(boxes) >= pages
     assert {(round(float(width)), round(float(height))) for width, height in boxes} == {(595, 842)}
+
+
+def test_a_long_name_leaves_room_for_the_day(page: Page) -> None:
+    name = "Motorway services at the junction of two roads with long names, northbound carriageway"
+    make_day(make_site("CODE-OF-THIRTY-TWO-LETTERS-WITH", name=name), fiscal_day="2026-11-21")
+    sign_in(page, make_user())
+    page.goto("/sites/CODE-OF-THIRTY-TWO-LETTERS-WITH/days/2026-11-21/report/")
+    # An A4 page without its margins.
+    page.set_viewport_size({"width": 688, "height": 990})
+    page.emulate_media(media="print")
+    running = page.locator(".report__running")
+    told = running.get_by_text("Fiscal day 21 Nov 2026")
+    expect(told).to_be_in_viewport(ratio=1)
+    assert running.evaluate("each => each.scrollWidth <= each.clientWidth")
+    assert told.evaluate("each => each.getClientRects().length") == 1
+    line = told.evaluate("each => parseFloat(getComputedStyle(each).lineHeight)")
+    assert running.evaluate("each => each.offsetHeight") < 2 * line
 
 
 def _streams(paper: bytes) -> list[bytes]:

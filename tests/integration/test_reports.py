@@ -197,6 +197,16 @@ def test_corrections_count_on_the_day_that_they_are_posted_to() -> None:
     assert period_report(first=before, last=before).currencies[0].moved == ByKind()
 
 
+def test_an_hour_of_nothing_but_a_corrected_amount_is_shown(staff: Client) -> None:
+    site = make_site("S1")
+    make_day(site, fiscal_day="2026-11-21", entries=0)
+    post(site, to=DAY, side=-1, amount="-50.00", payment=1)
+    post(site, to=DAY, side=1, amount="55.00", payment=1)
+    text = " ".join(staff.get(DAY_REPORT).text.split())
+    assert re.search(r'<th scope="row">12:00</th> <td class="is-figure">0</td> .*?£5\.00', text)
+    assert "13:00" not in text
+
+
 def by_day(first: datetime.date, last: datetime.date) -> Measure:
     days = (last - first).days + 1
     return sum(
@@ -539,7 +549,22 @@ def test_a_manager_reports_their_own_sites_alone(client: Client) -> None:
     assert client.get("/sites/OTHER/days/2026-11-21/report/").status_code == 404
     assert client.get("/reports/stock/?site=OTHER").status_code == 422
     assert client.get("/reports/export/?sites=OTHER").status_code == 422
+    found = client.get("/reports/day/?fiscal_day=2026-11-21&site=OTHER")
+    assert (found.status_code, "You see no site of this code" in found.text) == (422, True)
     assert "OTHER" not in client.get("/reports/").text
+
+
+def test_any_day_s_report_is_found_by_its_day_and_site(staff: Client) -> None:
+    make_day(make_site("S1"), fiscal_day="2019-02-28")
+    found = staff.get("/reports/day/?fiscal_day=2019-02-28&site=S1")
+    assert (found.status_code, found["Location"]) == (302, "/sites/S1/days/2019-02-28/report/")
+    for query, words in (
+        ("fiscal_day=2019-03-01&site=S1", "The site has no such fiscal day."),
+        ("fiscal_day=2019-02-30&site=S1", "Enter a valid date."),
+        ("", "This field is required."),
+    ):
+        answer = staff.get(f"/reports/day/?{query}")
+        assert (answer.status_code, words in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize("role", [Role.STAFF, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR])
