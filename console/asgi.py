@@ -13,10 +13,14 @@ from django.db import connection  # noqa: E402
 
 from console.live.routing import application_with_streams  # noqa: E402
 from console.live.service import SERVICE  # noqa: E402
+from console.warm import warm_up  # noqa: E402
 
 # Each request has a thread of its own here, so without a pool each would connect anew. Commands
 # and tests have one thread or two, which keep a connection: they need no pool.
 settings.DATABASES["default"].setdefault("OPTIONS", {})["pool"] = settings.DATABASE_POOL
+
+# Before the server says that it is ready.
+warm_up()
 
 
 async def close_pool() -> None:

@@ -165,13 +165,14 @@ def _question(
     if site_ids is not None:
         conditions.append(sql.SQL("{} = ANY({})").format(of_site, sql.Literal(list(site_ids))))
     if column == "at":
-        # A delivery belongs to days by its time; the days around the period are in it too.
+        # A delivery belongs to days by its time until its day is sealed; the days around the period
+        # are in it too.
         day = datetime.timedelta(days=1)
         start = max(period[0], datetime.date.min + day) - day
         end = min(period[1], datetime.date.max - 2 * day) + 2 * day
-        conditions.append(
-            sql.SQL("t.at >= {} AND t.at < {}").format(sql.Literal(start), sql.Literal(end))
-        )
+        around = sql.SQL("t.at >= {} AND t.at < {}").format(sql.Literal(start), sql.Literal(end))
+        sealed = sql.SQL("t.fiscal_day BETWEEN {} AND {}").format(*map(sql.Literal, period))
+        conditions.append(sql.SQL("({} OR {})").format(around, sealed))
     elif column is not None:
         within = sql.SQL("t.fiscal_day BETWEEN {} AND {}").format(*map(sql.Literal, period))
         if table in {"correction", "correction_posting"}:

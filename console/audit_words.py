@@ -10,7 +10,7 @@ import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -90,9 +90,13 @@ _TIMES = frozenset({"started"})
 
 
 def name_words(name: str) -> str:
-    """Return what a field of an event's detail is called; an unknown one as its words."""
+    """Return what a field of an event's detail is called; an unknown one as its words.
+
+    A field of one row of several comes after what the row is called: `E10, unit_price`.
+    """
+    row, comma, name = name.rpartition(", ")
     known = _NAMES.get(name) or _FIELD_NAMES.get(name)
-    return str(known) if known else name.replace("_", " ").replace("-", " ")
+    return row + comma + (str(known) if known else name.replace("_", " ").replace("-", " "))
 
 
 def value_words(event: AuditEvent, name: str, value: Any) -> str:
@@ -102,6 +106,7 @@ def value_words(event: AuditEvent, name: str, value: Any) -> str:
             f"{name_words(each)}: {value_words(event, each, of_it)}"
             for each, of_it in value.items()
         )
+    name = name.rpartition(", ")[2]
     if event.action.startswith("correction.") and name in _ENTRY_FIELDS:
         return _entry_value(event, name, value)
     codes = _codes(event, name)
@@ -167,7 +172,7 @@ def _entries(found: re.Match[str]) -> str:
 
 def _revision(found: re.Match[str]) -> str:
     action = Correction.Action(found[1]).label if found[1] in Correction.Action.values else found[1]
-    return cast("str", _("%(action)s, revision %(number)s")) % {
+    return _("%(action)s, revision %(number)s") % {
         "action": action, "number": found[2],
     }  # fmt: skip
 

@@ -15,6 +15,39 @@ from ledger.selectors.corrections import proposals
 #: The rail counts waiting proposals up to here; more is said as more.
 WAITING_MAX = 99
 
+#: The place of the rail, and of the bar on phones, where the pages belong: by the name of their
+#: address. A place's own page has the place's name.
+_PLACES = {
+    "site": "network",
+    "days": "network",
+    "day": "network",
+    "entry": "network",
+    "correct": "network",
+    "void": "network",
+    "add": "network",
+    "correct_many": "network",
+    "decide": "approvals",
+    "reconciliation": "days_to_seal",
+    "explain_difference": "days_to_seal",
+    "close_day": "days_to_seal",
+    "seal_day": "days_to_seal",
+    "quarantine_decide": "quarantine",
+    "quarantine_message": "quarantine",
+    "quarantine_message_decide": "quarantine",
+    "quarantine_mend": "quarantine",
+    "quarantine_register": "quarantine",
+    "report_day": "reports",
+    "report_period": "reports",
+    "report_stock": "reports",
+    "site_new": "sites",
+    "site_setup": "sites",
+    "site_equipment": "sites",
+    "person": "people",
+    "person_new": "people",
+    "person_password": "people",
+    "gallery_show": "gallery",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -27,7 +60,11 @@ class Waiting:
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Return the context of the shell: when the page was made, and where the person may go."""
     user = getattr(request, "user", AnonymousUser())
+    # An address that leads nowhere has no match, and an error no place.
+    here = request.resolver_match.url_name if request.resolver_match else None
     return {
+        "here": here or "",
+        "place": _PLACES.get(here or "", here or ""),
         "rendered_at": timezone.now(),
         "may_see_gallery": may_see_gallery(user),
         # A function, so that only the shell asks: fragments are rendered with this context too.

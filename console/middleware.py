@@ -33,8 +33,13 @@ class RefusalMiddleware(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return the page of what is not there or not allowed, nothing for other exceptions."""
-        if isinstance(exception, Http404):
-            return page_not_found(request, exception)
-        if isinstance(exception, PermissionDenied):
-            return permission_denied(request, exception)
+        if isinstance(exception, (Http404, PermissionDenied)):
+            return refusal_of(request, exception)
         return None
+
+
+def refusal_of(request: HttpRequest, exception: Http404 | PermissionDenied) -> HttpResponse:
+    """Return the console's own page of what is not there or not allowed."""
+    if isinstance(exception, Http404):
+        return page_not_found(request, exception)
+    return permission_denied(request, exception)

@@ -52,6 +52,9 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+#: A large forecourt's form: 360 nozzles and 60 fuelling points in rows of up to five fields.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
+CSRF_FAILURE_VIEW = "console.views.auth.page_too_old"
 
 # No inline script or style anywhere: bars and charts are SVG attributes, state is CSS classes.
 CONTENT_SECURITY_POLICY = {
@@ -94,11 +97,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "console.middleware.PersonLanguageMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "console.typed.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.RefusalMiddleware",
+    "console.typed.TypedMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ingest.rows import KIND_CODES, PAYMENT_CODES
-from ingest.sql import load
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS, Kind
+from ledger.sql import statement
 from ledger.tax import tax_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ingest.contract import LedgerEntry
     from ingest.sites import SiteConfig
 
-_ADD_TOTALS = load("add_totals")
+_ADD_TOTALS = statement("add_totals")
 _TURNOVER = frozenset(Kind(kind).name.lower() for kind in TURNOVER_KINDS)
 _ZERO = Decimal(0)
 #: Time zones change their offset by quarters of an hour, so the hour is the same all through one.

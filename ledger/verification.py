@@ -31,6 +31,7 @@ _SQL = Path(__file__).parent / "sql"
 _TOTALS = (_SQL / "verify_totals.sql").read_text(encoding="utf-8")
 _GUARDS = (_SQL / "verify_guards.sql").read_text(encoding="utf-8")
 _POSTINGS = (_SQL / "verify_postings.sql").read_text(encoding="utf-8")
+_MONTHS = (_SQL / "verify_months.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,7 @@ def _verify_site(
         verdict.faults.extend(_fault(site, left, "a seal without its day") for left in seals)
         verdict.faults.extend(_verify_sums(site, days[0].fiscal_day, days[-1].fiscal_day))
         on_days(len(days))
+    verdict.faults.extend(_verify_months(site, first, last))
     orphans = DaySeal.objects.filter(_within(first, last), site=site)
     held = FiscalDay.objects.filter(site=site).values("fiscal_day")
     for gone in orphans.exclude(fiscal_day__in=held).values_list("fiscal_day", flat=True):
@@ -177,19 +179,40 @@ class _Chain:
         if first is not None:
             earlier = FiscalDay.objects.filter(site=site, fiscal_day__lt=first)
             before = earlier.exclude(seal=None).order_by("-fiscal_day").first()
+        self._follow(before)
+
+    def _follow(self, before: FiscalDay | None) -> None:
+        """Go on behind a day; None: at the beginning."""
         self._z_number = before.z_number or 0 if before else 0
         self._seal = bytes(before.seal) if before and before.seal else canonical.NO_SEAL
         self._total = before.perpetual_total or Decimal(0) if before else Decimal(0)
 
+    def _follow_number_before(self, day: FiscalDay) -> None:
+        """Go on behind the day of the number before, if that is not the one that came last.
+
+        A day that the ledger heard of after later ones were sealed is sealed behind those. Where
+        there is no such number the chain stays where it is, and does not fit.
+        """
+        if day.z_number is None or day.z_number == self._z_number + 1:
+            return
+        numbered = FiscalDay.objects.filter(site=self._site, z_number=day.z_number - 1)
+        before = numbered.exclude(seal=None).first()
+        if before is not None or day.z_number == 1:
+            self._follow(before)
+
     def verify(self, day: FiscalDay, body: canonical.Body, seal: DaySeal | None) -> list[Fault]:
         """Return what is wrong with a sealed day; the chain goes on from what it says."""
+        self._follow_number_before(day)
         stored = bytes(day.seal) if day.seal else b""
         total = self._total + body.turnover
+        if seal is not None:
+            body = body.as_sealed(seal.document)
         document = canonical.document_of(
             body,
             z_number=self._z_number + 1,
             previous_seal=self._seal,
             perpetual_total=total,
+            signatures=canonical.signatures_of(day),
         )
         faults = []
         if canonical.seal_of(document) != stored:
@@ -217,7 +240,7 @@ class _Chain:
             return _fault(self._site, day.fiscal_day, "the sealed document is gone")
         if canonical.seal_of(seal.document) != stored:
             return _fault(self._site, day.fiscal_day, "the seal is not that of its document")
-        was, there = _first_difference(seal.document.splitlines(), document.splitlines())
+        was, there = _first_difference(seal.document.split("\n"), document.split("\n"))
         if '"entries"' in was[:12] or '"entries"' in there[:12]:
             marks = DaySeal.objects.values_list("entry_marks", flat=True).get(pk=seal.pk)
             with connection.cursor() as cursor:
@@ -254,6 +277,22 @@ def _verify_sums(site: Site, first: datetime.date, last: datetime.date) -> Itera
             cursor.execute(statement, parameters)
             for fiscal_day, what in cursor.fetchall():
                 yield _fault(site, fiscal_day, what)
+
+
+def _verify_months(
+    site: Site, first: datetime.date | None, last: datetime.date | None
+) -> Iterator[Fault]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MONTHS,
+            {
+                "site_id": site.pk,
+                "first": first or datetime.date.min,
+                "last": last or datetime.date.max,
+            },
+        )
+        for month, what in cursor.fetchall():
+            yield _fault(site, month, what)
 
 
 def _compare_copy(site: Site, copy: SealCopy | None, verdict: Verdict) -> Fault | None:

@@ -15,7 +15,7 @@ from tests.factories import make_user
 
 
 def closed(day: FiscalDay, by: User) -> FiscalDay:
-    """Close a day by hand, and explain that the site declared nothing."""
+    """Close a day by hand, which says why the site declared nothing, and explain the rest."""
     done = day_close(day=day, closed_by=by, reason="The controller was replaced.")
     explain_all(done, by)
     return done

@@ -23,8 +23,10 @@ and the partial is one element, whose id is its name:
 
     <form id="site_form" class="form" action="{{ url }}" method="post" novalidate
           hx-post="{{ url }}" hx-sync="this:drop">
-      {% csrf_token %} {% include "forms/_failed.html" %} {{ form }} <button …>
+      {% include "forms/_token.html" %} {% include "forms/_failed.html" %} {{ form }} <button …>
     </form>
+
+Its address belongs into `console.typed.SHOWN_AGAIN`, so that nothing typed is lost with a session.
 
 Without JavaScript the same view answers the same post with the whole page. A form stands outside
 of the pieces that are streamed and polled, so that no update can touch what is half typed.

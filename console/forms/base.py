@@ -27,6 +27,8 @@ from console.forms.fields import Facts, Text
 
 #: The button that asks for one more row of a formset sends its prefix under this name.
 ADD_ROW = "add_row"
+#: Asks for the form with what was typed, and for no more (`console.typed`).
+SHOW_AGAIN = "show_again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,11 @@ class ConsoleFormMixin(_Form):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether what was sent only asks for another row: nothing is checked, nothing stored."""
-        return self.is_bound and ADD_ROW in self.data
+        """Whether what was sent only asks to see the form, perhaps with another row.
+
+        Then nothing is checked and nothing stored.
+        """
+        return self.is_bound and (ADD_ROW in self.data or SHOW_AGAIN in self.data)
 
     @property
     def errors(self) -> ErrorDict:

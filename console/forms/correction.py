@@ -239,7 +239,7 @@ class BulkCorrectionForm(ReasonForm):
     groups = (
         FieldGroup(
             title=_("Which entries"),
-            fields=("kind", "only_product", "fuelling_point", "hour_first", "hour_last"),
+            fields=("kind", "only_product", "fuelling_point", "hour_first", "hour_last", "flagged"),
         ),
         FieldGroup(
             title=_("What is to change"),
@@ -270,6 +270,7 @@ class BulkCorrectionForm(ReasonForm):
     hour_last = forms.IntegerField(
         label=_("To the end of hour"), required=False, min_value=0, max_value=23
     )
+    flagged = forms.BooleanField(label=_("Flagged only"), required=False)
     unit_price = FigureField(
         label=_("New price"),
         required=False,
@@ -324,6 +325,7 @@ class BulkCorrectionForm(ReasonForm):
         values = self.cleaned_data
         hour_first, hour_last = values["hour_first"], values["hour_last"]
         return SelectionFilter(
+            flagged=values["flagged"],
             product=values["only_product"],
             kind=values["kind"],
             fuelling_point=values["fuelling_point"],

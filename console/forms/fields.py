@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -94,23 +95,7 @@ class ConsoleField(BoundField):
         current: Mapping[str, Any] = getattr(self.form, "current", {})
         if self.name not in current or not self.field.has_changed(current[self.name], self.data):
             return ""
-        return self._words(current[self.name])
-
-    def _words(self, value: Any) -> str:
-        if isinstance(value, bool):
-            return _("Yes") if value else _("No")
-        if value is None or value in ("", []):
-            return _("nothing")
-        if isinstance(value, (list, tuple, set)):
-            return ", ".join(self._words(each) for each in value)
-        if isinstance(self.field, forms.ChoiceField):
-            words = {str(key): str(label) for key, label in _flat(self.field.choices)}
-            return words.get(str(value), str(value))
-        if isinstance(value, Decimal):
-            return plain_figure(value)
-        if isinstance(value, (datetime.date, datetime.time)):
-            return str(formats.localize(value))
-        return str(value)
+        return value_words(self.field, current[self.name])
 
     @property
     def aria_describedby(self) -> str | None:
@@ -154,14 +139,18 @@ class FigureField(forms.DecimalField):
     """A decimal as people of the page's language write it, never misread.
 
     Shown without separators of thousands and without needless zeros (but `places_min` places).
-    What one reads as 1479 and another as 1.479 is refused rather than guessed: a group mark is
-    understood only where it cannot be taken for the decimal mark.
+    Read strictly: the language's decimal mark, and its mark of thousands only where groups of three
+    digits stand as they should (1,234.50 in English, 1.234,50 in German). What is written with the
+    other language's mark is refused with the way to write it, and what one reads as 1479 and
+    another as 1.479 is refused rather than guessed.
     """
 
     default_error_messages = {  # noqa: RUF012 Django's own convention
         "ambiguous": gettext_lazy(
             "This can be read as %(thousands)s or as %(fraction)s. Write it as one of the two."
         ),
+        "other_point": gettext_lazy("Write %(figure)s with a point before the decimals."),
+        "other_comma": gettext_lazy("Write %(figure)s with a comma before the decimals."),
     }
 
     def __init__(self, *, places_min: int = 0, **kwargs: Any) -> None:
@@ -170,40 +159,58 @@ class FigureField(forms.DecimalField):
         super().__init__(**kwargs)
 
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
-        """Return the decimal; ValidationError where it is none, or could be two."""
-        if isinstance(value, str):
-            text = value.strip().replace("\N{MINUS SIGN}", "-")
-            self._refuse_ambiguous(text)
-            return super().to_python(text)
-        return super().to_python(value)
+        """Return the decimal; ValidationError where it is none, or could be misread."""
+        if value in self.empty_values or not isinstance(value, str):
+            return super().to_python(value)
+        text = value.strip().replace("\N{MINUS SIGN}", "-")
+        if not text:
+            return None
+        point = formats.get_format("DECIMAL_SEPARATOR")
+        mark = formats.get_format("THOUSAND_SEPARATOR")
+        plain = _read_figure(text, point=point, mark=mark)
+        if plain is None:
+            self._refuse(text, point=point, mark=mark)
+        if self._could_be_a_fraction(text, mark):
+            sign_and_whole, _mark, rest = text.partition(mark)
+            raise ValidationError(
+                self.error_messages["ambiguous"],
+                code="ambiguous",
+                params={"thousands": plain, "fraction": sign_and_whole + point + rest},
+            )
+        return Decimal(plain)
 
     def prepare_value(self, value: Any) -> Any:
         """Return the figure as one would type it; what was typed stays as it is."""
         return plain_figure(value, self.places_min) if isinstance(value, Decimal) else value
 
-    def _refuse_ambiguous(self, text: str) -> None:
-        """Refuse 1.479 in German and 1,479 in English: one mark, three digits after it."""
-        point = formats.get_format("DECIMAL_SEPARATOR")
-        mark = formats.get_format("THOUSAND_SEPARATOR")
-        whole, found, rest = text.partition(mark)
-        is_one_group = (
-            found
-            and point not in text
-            and len(rest) == 3
-            and rest.isdecimal()
-            and whole.lstrip("-").isdecimal()
+    def _could_be_a_fraction(self, text: str, mark: str) -> bool:
+        """Whether it is 1.479 in German or 1,479 in English: one mark, three digits after it.
+
+        With fewer than three places the three digits can be nothing but thousands.
+        """
+        is_one_group = re.fullmatch(rf"[+-]?[1-9][0-9]{{0,2}}{re.escape(mark)}[0-9]{{3}}", text)
+        has_three_places = self.decimal_places is None or self.decimal_places > 2
+        return is_one_group is not None and mark in ".," and has_three_places
+
+    def _refuse(self, text: str, *, point: str, mark: str) -> NoReturn:
+        """Say how to write it, if it is plain what is meant; else that it is no figure."""
+        meant = _read_figure(text, point=mark, mark=point)
+        if meant is None or mark not in ".,":
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        raise ValidationError(
+            self.error_messages["other_point" if point == "." else "other_comma"],
+            code="other_mark",
+            params={"figure": meant.replace(".", point)},
         )
-        # With fewer than three places the three digits can be nothing but thousands.
-        if (
-            is_one_group
-            and mark in ".,"
-            and (self.decimal_places is None or self.decimal_places > 2)
-        ):
-            raise ValidationError(
-                self.error_messages["ambiguous"],
-                code="ambiguous",
-                params={"thousands": whole + rest, "fraction": whole + point + rest},
-            )
+
+
+def _read_figure(text: str, *, point: str, mark: str) -> str | None:
+    """Return what is written with these marks in plain digits and a point, None if it is not."""
+    whole = rf"[0-9]+|[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{3}})+"
+    if not re.fullmatch(rf"[+-]?(?:{whole})?(?:{re.escape(point)}[0-9]+)?", text):
+        return None
+    plain = text.replace(mark, "").replace(point, ".")
+    return plain if any(sign.isdecimal() for sign in plain) else None
 
 
 def plain_figure(value: Decimal, places_min: int = 0) -> str:
@@ -211,6 +218,26 @@ def plain_figure(value: Decimal, places_min: int = 0) -> str:
     whole, _point, fraction = f"{value:f}".partition(".")
     fraction = fraction.rstrip("0").ljust(places_min, "0")
     return formats.get_format("DECIMAL_SEPARATOR").join([whole, fraction] if fraction else [whole])
+
+
+def value_words(field: forms.Field, value: Any) -> str:
+    """Return a stored value of a field in words; figures and times may be texts, as in JSON."""
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if value is None or value in ("", []):
+        return _("nothing")
+    if isinstance(value, (list, tuple, set)):
+        return ", ".join(value_words(field, each) for each in value)
+    if isinstance(field, forms.ChoiceField):
+        words = {str(key): str(label) for key, label in _flat(field.choices)}
+        return words.get(str(value), str(value))
+    if isinstance(field, FigureField):
+        return plain_figure(Decimal(value))
+    if isinstance(field, forms.TimeField) and isinstance(value, str):
+        value = datetime.time.fromisoformat(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return str(formats.localize(value))
+    return str(value)
 
 
 def _flat(choices: Any) -> list[tuple[Any, Any]]:

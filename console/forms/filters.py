@@ -38,7 +38,7 @@ class FilterForm(forms.Form):
 class SiteOrder(TextChoices):
     """The order in which the network page lists sites."""
 
-    URGENCY = "", _("Most urgent first")
+    URGENCY = "", _("Most urgent")
     CODE = "code", _("Code")
     LITRES = "litres", _("Most litres first")
 

@@ -25,7 +25,7 @@ from django.forms.formsets import TOTAL_FORM_COUNT
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from console.forms.base import ADD_ROW, ConsoleForm
+from console.forms.base import ADD_ROW, SHOW_AGAIN, ConsoleForm
 from console.forms.fields import Text
 
 
@@ -41,8 +41,8 @@ class RowsFormSet(forms.BaseFormSet):
 
     def __init__(self, data: Any = None, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
-        self.is_quiet = self.is_bound and ADD_ROW in self.data
-        if self.is_quiet and isinstance(data, QueryDict) and data[ADD_ROW] == self.prefix:
+        self.is_quiet = self.is_bound and (ADD_ROW in self.data or SHOW_AGAIN in self.data)
+        if self.is_quiet and isinstance(data, QueryDict) and data.get(ADD_ROW) == self.prefix:
             self.data = self._with_another(data)
             if self.forms:
                 self.forms[-1].focused_field = next(iter(self.forms[-1].fields))

@@ -23,7 +23,10 @@ class CloseDayForm(ConsoleForm):
 
     reason = forms.CharField(
         label=_("Why is it closed by hand?"),
-        help_text=_("For example that the controller is broken, and who said so."),
+        help_text=_(
+            "For example that the controller is broken, and who said so. It also explains that the "
+            "site declares no totals."
+        ),
         max_length=NOTE_LENGTH_MAX,
         widget=forms.Textarea(attrs={"rows": 3}),
     )

@@ -153,7 +153,12 @@ class SiteForm(ConsoleForm):
         max_digits=12,
         decimal_places=2,
         places_min=2,
-        help_text=gettext_lazy("Empty: the amount alone asks for nobody."),
+        help_text=gettext_lazy(
+            "Compared with what a correction moves: all of the entry where it is voided, added or "
+            "counted elsewhere (another product, kind, tax rate, payment, nozzle or tank), else "
+            "what its amount changes by, or the worth of the litres that change. Empty: in an open "
+            "day the amount asks for nobody."
+        ),
     )
     wet_stock_daily_permille = _permille(gettext_lazy("One day, share of what was sold"), "daily")
     wet_stock_daily_litres = _litres(gettext_lazy("One day, on top"), "daily")
@@ -171,8 +176,12 @@ class SiteForm(ConsoleForm):
             del self.fields["code"]
             self.facts = {**self.facts, "correction_limit": Facts(currency=site.currency)}
         if has_ledger:
-            self.fields["currency"].disabled = True
-            self.fields["currency"].help_text = _("The ledger holds amounts in it already.")
+            for name, why in (
+                ("currency", _("The ledger holds amounts in it already.")),
+                ("timezone", _("The ledger counts hours by it already.")),
+            ):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = why
 
     def clean_code(self) -> str:
         """Refuse what is no code, and one that is taken (whatever its capitals)."""

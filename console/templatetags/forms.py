@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms, template
+from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 
 from console.forms.answers import AnyForm
@@ -51,20 +52,20 @@ def _lines(form: AnyForm) -> Iterator[ErrorLine]:
         yield from _form_lines(form)
 
 
-def _fields(form: forms.BaseForm) -> Iterator[forms.BoundField]:
-    """Yield the fields as they stand on the page: group by group, those that are hidden last."""
-    if not isinstance(form, ConsoleFormMixin):
+def _in_page_order(form: forms.BaseForm) -> Iterator[BoundField]:
+    """Yield the fields as one meets them going down the page."""
+    if isinstance(form, ConsoleFormMixin):
+        yield from form.hidden_fields()
+        for group in form.field_groups:
+            yield from group.fields
+    else:
         yield from form
-        return
-    for group in form.field_groups:
-        yield from group.fields
-    yield from form.hidden_fields()
 
 
 def _form_lines(form: forms.BaseForm, prefix: str = "") -> Iterator[ErrorLine]:
     for error in form.non_field_errors():
         yield ErrorLine(str(error), prefix.rstrip(", "))
-    for field in _fields(form):
+    for field in _in_page_order(form):
         for error in field.errors:
             if field.is_hidden or not isinstance(field, ConsoleField):
                 yield ErrorLine(str(error), prefix.rstrip(", "))

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import may_approve, may_operate, visible_site_ids, visible_sites
-from console.forms.answers import SeeOther
+from console.forms.answers import SeeOther, has_errors
 from console.forms.correction import ApprovalForm
 from console.forms.filters import ProposalFilterForm
 from console.htmx import HtmxHttpRequest
@@ -138,9 +138,10 @@ def approvals_answer(
         "decidable_count": sum(row.may_decide for row in rows),
         "decided": proposal_revisions(_decided(site_ids)),
         "is_filtered": site is not None,
-        "is_invalid": refused is not None,
+        "is_invalid": form is not None and has_errors(form),
     }
-    return render(request, "console/approvals.html", context, status=422 if refused else 200)
+    status = 422 if context["is_invalid"] else 200
+    return render(request, "console/approvals.html", context, status=status)
 
 
 @require_POST

@@ -77,7 +77,10 @@ class _Pair:
 
 @require_http_methods(["GET", "POST"])
 def correct_many(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpResponse:
-    """Choose entries of a day and change one thing about all of them."""
+    """Choose entries of a day and change one thing about all of them.
+
+    The day's page hands on what it lists (`EntryFilterForm`), so that the same rows are meant.
+    """
     site, person = site_to_correct(request.user, code)
     day = fiscal_day_for(site, fiscal_day)
     families = product_families(site)
@@ -86,6 +89,8 @@ def correct_many(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date)
         initial={
             "kind": _number(request.GET.get("kind")),
             "only_product": request.GET.get("product"),
+            "fuelling_point": _number(request.GET.get("fuelling_point")),
+            "flagged": bool(request.GET.get("flagged")),
         },
         products=sorted(families),
         held=sorted({*families, *day_products(day)}),
@@ -232,4 +237,4 @@ def _said_of(corrections: list[Correction]) -> str:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 4 else None
+    return int(text) if text and text.isdecimal() and len(text) < 6 else None

@@ -94,13 +94,13 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
         "form": form,
         "entry_page": entry_page,
         "rows": entry_rows(found, entry_page.entries),
-        "is_filtered": any(form.values.values()),
+        "is_filtered": any(value not in (None, "", False) for value in form.values.values()),
+        "may_operate": may_operate(request.user),
     }
     if wants_fragment(request):
         return render(request, "console/_day_entries.html", context)
     context |= settling_context(request.user, found)
     context["pieces"] = day_pieces(DAY_FRAGMENTS, found)
-    context["may_operate"] = may_operate(request.user)
     context["previous_day"], context["next_day"] = day_neighbours(found)
     context["dips"], context["totalizers"] = day_readings(found)
     return render(request, "console/day.html", context)

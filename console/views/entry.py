@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from console.access import may_operate, site_for
+from console.forms.answers import has_errors
 from console.forms.correction import ApprovalForm
 from console.htmx import HtmxHttpRequest
 from console.models import User
@@ -65,6 +66,7 @@ def entry_answer(
         "families": families,
         "previous_entry": previous_entry,
         "next_entry": next_entry,
-        "is_invalid": decision is not None,
+        "is_invalid": decision is not None and has_errors(decision),
     }
-    return render(request, "console/entry.html", context, status=422 if decision else 200)
+    status = 422 if context["is_invalid"] else 200
+    return render(request, "console/entry.html", context, status=status)

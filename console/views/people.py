@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from console.access import ADMINISTRATION_ROLES, person_with
 from console.forms.answers import done, field_check, form_answer
+from console.forms.meanwhile import SEEN, events_since, form_meanwhile, last_seen
 from console.forms.people import PasswordForm, PersonForm
 from console.htmx import HtmxHttpRequest
 from console.models import User
@@ -24,6 +25,7 @@ from console.people import (
     person_update,
     person_values,
 )
+from ledger.models import AuditEvent
 from ledger.selectors.setup import version_of
 from ledger.services.setup import ChangedMeanwhileError
 
@@ -70,11 +72,19 @@ def person(request: HtmxHttpRequest, person_id: int) -> HttpResponse:
     """Change a person: their role, their sites, whether they may sign in."""
     actor = person_with(request.user, ADMINISTRATION_ROLES)
     found = get_object_or_404(User, pk=person_id)
+    events = AuditEvent.objects.filter(
+        site=None,
+        fiscal_day=None,
+        action="person.changed",
+        subject__endswith=f"({found.username})",
+    )
+    seen = last_seen(events)
     stored = person_values(found)
     form = PersonForm(request.POST or None, initial=stored, person=found)
     if answer := field_check(request, form):
         return answer
-    context: dict[str, Any] = {"forms": [form], "person": found, "version": version_of(stored)}
+    context: dict[str, Any] = {"forms": [form], "person": found}
+    context |= {"version": version_of(stored), "seen": seen}
     if form.is_valid():
         try:
             person_update(
@@ -84,8 +94,9 @@ def person(request: HtmxHttpRequest, person_id: int) -> HttpResponse:
                 actor=actor,
             )
         except ChangedMeanwhileError:
-            form.current = stored
+            since = events_since(events, request.POST.get(SEEN, ""))
             context["is_conflict"] = True
+            context["meanwhile"] = form_meanwhile(since, form, stored)
         except LastAdministratorError:
             form.add_error("role", _("Nobody would be left who can let people in."))
         else:

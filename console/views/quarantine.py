@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -35,7 +36,7 @@ from console.forms.quarantine import (
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.models import User
 from console.payload import payload_view
-from ledger.models import Quarantine, QuarantineDecision, Site
+from ledger.models import Correction, Quarantine, QuarantineDecision, Site
 from ledger.selectors.quarantine import (
     message_correction,
     message_decisions,
@@ -67,6 +68,18 @@ Action = QuarantineDecision.Action
 ID_MAX = 2**63 - 1
 #: A page that decides about many shows so many of them.
 BULK_SHOWN_MAX = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What became of one message of many that were to be accepted.
+
+    The correction that it became, else why it could not become one: it then waits as before.
+    """
+
+    message: Quarantine
+    correction: Correction | None = None
+    refusal: str = ""
 
 
 @require_GET
@@ -213,6 +226,7 @@ def register(request: HtmxHttpRequest, message_id: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@vary_on_headers("HX-Request")
 def decide_all(request: HtmxHttpRequest) -> HttpResponse:
     """Decide about all messages of a filtered list, up to a limit, after a look at them."""
     person = person_who_decides(request.user)
@@ -222,11 +236,12 @@ def decide_all(request: HtmxHttpRequest) -> HttpResponse:
     form = BulkDecisionForm(data, initial={"last_id": _last_id(filter_form, visible)})
     if form.is_valid():
         only = filter_form.only(last_id=form.cleaned_data["last_id"])
-        action = form.cleaned_data["action"]
-        count, left = _take(
-            only.of(visible), person=person, action=action, note=form.cleaned_data["note"]
-        )
-        said = _said_of_many(action, count, left)
+        action, note = form.cleaned_data["action"], form.cleaned_data["note"]
+        if action == Action.ACCEPT:
+            each = _accept_each(only.of(visible), person=person, note=note)
+            return _accepted_answer(request, filter_form, each)
+        count = _take(only.of(visible), person=person, action=action, note=note)
+        said = _said_of_many(action, count)
         return done(request, f"{reverse('quarantine')}?{request.GET.urlencode()}", said)
     last_id = int(form["last_id"].value() or 0) if not form["last_id"].errors else 0
     messages = filter_form.only(last_id=last_id).of(visible)
@@ -258,37 +273,51 @@ def _take_one(found: Quarantine, *, person: User, action: str, note: str) -> int
         quarantine_accept(message=found, decided_by=person, note=note)
         return 1
     messages = Quarantine.objects.filter(pk=found.pk)
-    return _take(messages, person=person, action=action, note=note)[0]
+    return _take(messages, person=person, action=action, note=note)
 
 
-def _take(
-    messages: QuerySet[Quarantine], *, person: User, action: str, note: str
-) -> tuple[int, int]:
-    """Take a decision on messages. Returns on how many, and how many were left as they were."""
-    if action == Action.ACCEPT:
-        return _accept_each(messages, person=person, note=note)
+def _take(messages: QuerySet[Quarantine], *, person: User, action: str, note: str) -> int:
+    """Take a decision on messages together. Returns on how many it was still to be taken."""
     if action == Action.REPLAY:
-        return quarantine_replay(messages=messages, decided_by=person, note=note), 0
+        return quarantine_replay(messages=messages, decided_by=person, note=note)
     if action == Action.REFUSE:
-        return quarantine_refuse(messages=messages, decided_by=person, note=note), 0
+        return quarantine_refuse(messages=messages, decided_by=person, note=note)
     if action == Action.DISMISS:
-        return quarantine_dismiss(messages=messages, decided_by=person, note=note), 0
+        return quarantine_dismiss(messages=messages, decided_by=person, note=note)
     raise QuarantineDecisionError(_("This is done in a form of its own."))
 
 
-def _accept_each(messages: QuerySet[Quarantine], *, person: User, note: str) -> tuple[int, int]:
-    """Accept messages one by one: one that cannot be does not keep the others from it."""
-    count = left = 0
-    for found in undecided(messages, Action.ACCEPT).select_related("site")[:ACCEPTED_MAX]:
+def _accept_each(messages: QuerySet[Quarantine], *, person: User, note: str) -> list[Accepted]:
+    """Accept messages one by one, the oldest first.
+
+    One that cannot be does not keep the others from it.
+    """
+    done_about = []
+    found = undecided(messages, Action.ACCEPT).select_related("site").order_by("id")
+    for one in found[:ACCEPTED_MAX]:
         try:
-            quarantine_accept(message=found, decided_by=person, note=note)
-            count += 1
-        except (CorrectionError, QuarantineDecisionError):
-            left += 1
-    return count, left
+            correction = quarantine_accept(message=one, decided_by=person, note=note)
+        except (CorrectionError, QuarantineDecisionError) as error:
+            done_about.append(Accepted(message=one, refusal=str(error)))
+        else:
+            done_about.append(Accepted(message=one, correction=correction))
+    return done_about
 
 
-def _said_of_many(action: str, count: int, left: int) -> str:
+def _accepted_answer(
+    request: HtmxHttpRequest, filter_form: QuarantineFilterForm, each: list[Accepted]
+) -> HttpResponse:
+    """Say of each message what became of it. Sent once more, it takes those that still wait."""
+    context = {
+        "filter_form": filter_form,
+        "refused": [one for one in each if one.correction is None],
+        "accepted": [one for one in each if one.correction is not None],
+    }
+    partial, page = "console/_quarantine_accepted.html", "console/quarantine_accepted.html"
+    return render(request, partial if wants_fragment(request) else page, context)
+
+
+def _said_of_many(action: str, count: int) -> str:
     if action == Action.REPLAY:
         text = ngettext(
             "%(count)d message is on its way into the ledger.",
@@ -297,18 +326,11 @@ def _said_of_many(action: str, count: int, left: int) -> str:
         )
     elif action == Action.REFUSE:
         text = ngettext("%(count)d message is refused.", "%(count)d messages are refused.", count)
-    elif action == Action.ACCEPT:
-        text = ngettext("%(count)d message is accepted.", "%(count)d messages are accepted.", count)
     else:
         text = ngettext(
             "%(count)d message is dismissed.", "%(count)d messages are dismissed.", count
         )
-    said = text % {"count": count}
-    if left:
-        said += " " + ngettext(
-            "%(count)d cannot be; it waits as before.", "%(count)d cannot be; they wait.", left
-        ) % {"count": left}
-    return said
+    return text % {"count": count}
 
 
 def _message_context(request: HtmxHttpRequest, found: Quarantine) -> dict[str, Any]:

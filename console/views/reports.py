@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -17,10 +18,9 @@ from console.forms.reports import ReportPeriodForm, StockPeriodForm, default_per
 from console.views.day import fiscal_day_for
 from ledger.models import FiscalDay
 from ledger.selectors.days import product_families
-from ledger.selectors.reports import period_report
 from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
-from ledger.services.month_totals import months_sum_up
+from ledger.services.month_totals import period_report_summed_up
 
 #: The hub lists this many of the newest fiscal days, and a page of a report this many sites.
 DAYS_LISTED_MAX = 20
@@ -55,12 +55,9 @@ def report_period(request: HttpRequest) -> HttpResponse:
         return _refused(request, form)
     values = form.cleaned_data
     sites, seen = values["sites"], visible_site_ids(request.user)
-    asked: dict[str, Any] = {
-        "sites": seen if sites is None else sites,
-        "first": values["first"],
-        "last": values["last"],
-    }
-    report = period_report(**asked, months=months_sum_up(**asked))
+    report = period_report_summed_up(
+        sites=seen if sites is None else sites, first=values["first"], last=values["last"]
+    )
     name = f"report_{values['first'] or 'start'}_{values['last'] or 'now'}"
     wanted = request.GET.get("format")
     if wanted == "csv":
@@ -89,7 +86,12 @@ def report_day(request: HttpRequest, code: str, fiscal_day: datetime.date) -> Ht
         return report_files.csv_file(name, report_files.COLUMNS, report_files.day_rows(report))
     if wanted == "json":
         return report_files.json_file(name, report)
-    context = {"site": site, "report": report, "families": product_families(site)}
+    context = {
+        "site": site,
+        "report": report,
+        "families": product_families(site),
+        "archive": urlencode({"first": fiscal_day, "last": fiscal_day, "sites": site.code}),
+    }
     return render(request, "console/report_day.html", context)
 
 

@@ -27,6 +27,7 @@ from ledger.models import Explanation, FiscalDay, Site
 from ledger.selectors import reconciliation as compare
 from ledger.selectors import sealing
 from ledger.selectors.days import product_families
+from ledger.selectors.deliveries import deliveries_uncounted
 from ledger.services.days import DayError, day_close
 from ledger.services.sealing import (
     body_digest,
@@ -46,6 +47,7 @@ def reconciliation(request: HttpRequest, code: str, fiscal_day: datetime.date) -
     context = settling_context(request.user, day) | {
         "compared": compare.reconciliation(day),
         "families": product_families(site),
+        "uncounted": deliveries_uncounted(day),
     }
     return render(request, "console/reconciliation.html", context)
 
@@ -55,6 +57,9 @@ def close_day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) ->
     """Close a day in place of the site, which did not."""
     site, person = site_to_settle(request.user, code)
     day = fiscal_day_for(site, fiscal_day)
+    if request.method == "GET" and day.closed_at is not None:
+        messages.info(request, _("The day is closed already."))
+        return SeeOther(_page(day))
     form = CloseDayForm(request.POST or None)
     if form.is_valid():
         try:

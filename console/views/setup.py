@@ -22,8 +22,10 @@ from console.access import (
 )
 from console.forms.answers import done, field_check, form_answer
 from console.forms.filters import SiteFilterForm
+from console.forms.meanwhile import SEEN, events_since, form_meanwhile, last_seen, rows_meanwhile
 from console.forms.setup import SiteForm, setup_rows
 from console.htmx import HtmxHttpRequest
+from ledger.models import AuditEvent
 from ledger.selectors.setup import has_ledger, site_details, site_groups, version_of
 from ledger.selectors.sites import site_search
 from ledger.services.setup import (
@@ -80,11 +82,14 @@ def site_setup(request: HtmxHttpRequest, code: str) -> HttpResponse:
     """Change what a site is."""
     site = site_for(request.user, code)
     person = person_with(request.user, ADMINISTRATION_ROLES)
+    events = AuditEvent.objects.filter(site=site, fiscal_day=None, action="site.changed")
+    seen = last_seen(events)
     stored = site_details(site)
     form = SiteForm(request.POST or None, initial=stored, site=site, has_ledger=has_ledger(site))
     if answer := field_check(request, form):
         return answer
-    context = {"form": form, "site": site, "version": version_of(stored), "part": "details"}
+    context = {"form": form, "site": site, "part": "details"}
+    context |= {"version": version_of(stored), "seen": seen}
     if form.is_valid():
         try:
             site_update(
@@ -94,8 +99,9 @@ def site_setup(request: HtmxHttpRequest, code: str) -> HttpResponse:
                 actor=person,
             )
         except ChangedMeanwhileError:
-            form.current = stored
+            since = events_since(events, request.POST.get(SEEN, ""))
             context["is_conflict"] = True
+            context["meanwhile"] = form_meanwhile(since, form, stored)
         else:
             return done(request, request.path, _("Saved."))
     return _answer(request, "console/site_setup.html", context)
@@ -108,13 +114,16 @@ def site_equipment(request: HtmxHttpRequest, code: str, part: str) -> HttpRespon
     person = person_with(request.user, EQUIPMENT_ROLES)
     if part not in EQUIPMENT:
         raise Http404
+    actions = [f"site.{name}_changed" for name in EQUIPMENT[part]]
+    events = AuditEvent.objects.filter(site=site, fiscal_day=None, action__in=actions)
+    seen = last_seen(events)
     stored = site_groups(site, *EQUIPMENT[part])
     rows = {
         name: setup_rows(site, name, request.POST or None, stored=values)
         for name, values in stored.items()
     }
     context: dict[str, Any] = {"site": site, "rows": list(rows.values()), "part": part}
-    context["version"] = version_of(stored)
+    context |= {"version": version_of(stored), "seen": seen}
     if all([each.is_valid() for each in rows.values()]):  # noqa: C419 each shows its faults
         try:
             site_groups_update(
@@ -124,7 +133,9 @@ def site_equipment(request: HtmxHttpRequest, code: str, part: str) -> HttpRespon
                 actor=person,
             )
         except ChangedMeanwhileError:
+            since = events_since(events, request.POST.get(SEEN, ""))
             context["is_conflict"] = True
+            context["meanwhile"] = rows_meanwhile(since, rows.values())
             context["lacking"] = [
                 word for name, each in rows.items() for word in each.show_stored(stored[name])
             ]

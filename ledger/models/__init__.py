@@ -32,6 +32,7 @@ from ledger.models.operations import (
     QuarantineDecision,
 )
 from ledger.models.sealing import DaySeal, Explanation
+from ledger.models.silence import PointSilence
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "NozzleState",
     "Payment",
     "PaymentTotal",
+    "PointSilence",
     "Product",
     "ProductFamily",
     "Pulse",

@@ -202,7 +202,16 @@ class AlarmAcknowledgement(models.Model):
 
 
 class Delivery(models.Model):
-    """A tanker drop into one tank, in litres at the tank's conditions and at 15 degrees."""
+    """A tanker drop into one tank, in litres at the tank's conditions and at 15 degrees.
+
+    It belongs to the site's fiscal day that was opened last before it, if that was still open then
+    (`ledger/sql/day_deliveries.sql`). The seal of a day writes the day into those that it counts;
+    one that is heard of later stays without, for what was sealed stays.
+
+    Invariants, kept by the database: never changed, deleted or truncated, but that `fiscal_day` is
+    written once. The writers are the ingest worker and, of `fiscal_day`,
+    `ledger.services.sealing`.
+    """
 
     pk = models.CompositePrimaryKey("site_id", "tank", "at")
     site = models.ForeignKey(
@@ -215,6 +224,7 @@ class Delivery(models.Model):
     volume_15c = TotalVolumeField(_("volume at 15 degrees, litres"), null=True)
     document = models.CharField(_("document"), max_length=80, blank=True)
     received_at = models.DateTimeField(_("received at"))
+    fiscal_day = models.DateField(_("sealed fiscal day that it counts for"), null=True)
 
     class Meta:
         db_table = "delivery"

@@ -72,7 +72,8 @@ class DaySeal(models.Model):
     """What a seal was made over: the sealed document, and where each entry stood in it.
 
     The seal of the day is the SHA-256 of `document` (UTF-8), whose form `ledger.canonical` writes
-    down. It holds all that was sealed but for the entries, of which it holds count and digest.
+    down. It holds all that was sealed but for the entries, of which it holds count and digest; and
+    how the site was set up then, which stands nowhere else.
     `entry_marks` has 8 bytes for each entry, in order: its sequence, and the first 4 bytes of the
     SHA-256 of its line. They name the entry that was tampered with once the digest says that one
     was.

@@ -49,6 +49,7 @@ from ledger.selectors.ingest import (
     WorkerState,
     waiting_by_site,
 )
+from ledger.selectors.silence import silences_known
 from ledger.selectors.sites import DAYS_AHEAD_MAX, SiteState, site_search
 
 #: A list names this many things; the page says how many there are.
@@ -147,6 +148,19 @@ class AttentionItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadPoint:
+    """A fuelling point where nobody fuels. `state` is what it says itself (`PumpState.State`).
+
+    Or it is "silent": it says nothing of the kind, but has sold nothing since, while others did.
+    """
+
+    site_id: int
+    fuelling_point: int
+    state: str
+    since: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionList:
     """The most urgent lines, and how many things there are in all, and critical ones of them."""
 
@@ -165,7 +179,7 @@ def attention(
     quarantine: QuerySet[Quarantine] | None = None,
     now: datetime.datetime | None = None,
 ) -> Attention:
-    """Return all that is amiss at these sites. A constant number of queries, no more than seven.
+    """Return all that is amiss at these sites. A constant number of queries, no more than eight.
 
     With `names_workers` each worker in trouble is named, not only that all of them are gone.
     """
@@ -194,7 +208,7 @@ def attention(
 
 
 def attention_list(found: Attention, *, groups_sites: bool = False) -> AttentionList:
-    """Return the lines that say what is amiss. A constant number of queries, no more than five.
+    """Return the lines that say what is amiss. A constant number of queries, no more than six.
 
     With `groups_sites` the same trouble at more than SITES_NAMED_MAX sites is one line.
     """
@@ -373,14 +387,42 @@ def low_tanks(sites: QuerySet[Site]) -> QuerySet[TankState]:
 
 
 def _fuelling_points(sites: QuerySet[Site]) -> Iterable[Trouble]:
-    return _earliest(dead_points(sites).values_list("site_id", "since"), Topic.FUELLING_POINT)
+    """Points that say that nobody can fuel there, and those that nobody fuels at. Two queries."""
+    since = [
+        *broken_points(sites).values_list("site_id", "since"),
+        *silences_known(sites).values_list("site_id", "last_sale_at"),
+    ]
+    return _earliest(since, Topic.FUELLING_POINT)
 
 
-def dead_points(sites: QuerySet[Site]) -> QuerySet[PumpState]:
+def broken_points(sites: QuerySet[Site]) -> QuerySet[PumpState]:
     """Return the fuelling points that say themselves that nobody can fuel there."""
     return PumpState.objects.filter(
         site__in=sites, state__in=[PumpState.State.INOPERATIVE, PumpState.State.OFFLINE]
     ).order_by()
+
+
+def dead_points(sites: QuerySet[Site]) -> list[DeadPoint]:
+    """Return the points where nobody fuels, by number, whoever says so. Two queries."""
+    broken = [
+        DeadPoint(
+            site_id=state.site_id,
+            fuelling_point=state.fuelling_point,
+            state=state.state,
+            since=state.since,
+        )
+        for state in broken_points(sites)
+    ]
+    silent = [
+        DeadPoint(
+            site_id=silence.site_id,
+            fuelling_point=silence.fuelling_point,
+            state="silent",
+            since=silence.last_sale_at,
+        )
+        for silence in silences_known(sites)
+    ]
+    return sorted(broken + silent, key=lambda point: point.fuelling_point)
 
 
 def _earliest(rows: Iterable[tuple[int, datetime.datetime]], topic: Topic) -> Iterable[Trouble]:
@@ -403,7 +445,7 @@ def _read(troubles: list[Trouble]) -> Iterable[AttentionItem]:
     keys = [(each.site_id, each.fiscal_day) for each in troubles if each.fiscal_day is not None]
     days = {day.pk: day for day in FiscalDay.objects.filter(pk__in=keys)} if keys else {}
     rows = {
-        topic: _by_site(records(Site.objects.filter(id__in=ids[topic])).order_by("pk"))
+        topic: _by_site(records(Site.objects.filter(id__in=ids[topic])))
         for topic, records in _RECORDS.items()
         if ids[topic]
     }
@@ -422,13 +464,13 @@ def _read(troubles: list[Trouble]) -> Iterable[AttentionItem]:
 
 
 _RECORDS: dict[Topic, Any] = {
-    Topic.ALARM: open_alarms,
-    Topic.TANK: low_tanks,
+    Topic.ALARM: lambda sites: open_alarms(sites).order_by("pk"),
+    Topic.TANK: lambda sites: low_tanks(sites).order_by("pk"),
     Topic.FUELLING_POINT: dead_points,
 }
 
 
-def _by_site(rows: QuerySet[Any]) -> dict[int, list[Any]]:
+def _by_site(rows: Iterable[Any]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = defaultdict(list)
     for row in rows:
         found[row.site_id].append(row)

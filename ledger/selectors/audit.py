@@ -18,7 +18,7 @@ EVENTS_PER_PAGE = 50
 #: Rows that an export reads at once: what it holds in memory, however long the trail is.
 EXPORTED_AT_ONCE = 1_000
 
-#: What each action is called; one that is not listed here is shown as its code.
+#: What each action is called, all that are recorded; one of an older console is shown as its code.
 ACTION_NAMES: Mapping[str, str | Promise] = {
     "alarm.acknowledged": _("Alarm acknowledged"),
     "correction.approved": _("Correction approved"),
@@ -26,12 +26,13 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "correction.rejected": _("Correction rejected"),
     "correction.withdrawn": _("Correction withdrawn"),
     "day.closed": _("Fiscal day closed by hand"),
+    "day.declared": _("Fiscal day declared by its site after all"),
     "day.explained": _("Difference explained"),
     "day.seal_proposed": _("Seal proposed"),
-    "day.seal_withdrawn": _("Proposal of the seal withdrawn"),
+    "day.seal_withdrawn": _("Proposal to seal withdrawn"),
     "day.sealed": _("Fiscal day sealed"),
     "demo.seeded": _("Demo data made"),
-    "ledger.adopted": _("Ledger adopted"),
+    "ledger.adopted": _("Table adopted into the ledger"),
     "person.changed": _("Person changed"),
     "person.created": _("Person added"),
     "person.password_set": _("Password set"),
@@ -121,14 +122,23 @@ class AuditLine:
 
     @property
     def changes(self) -> list[ChangedField]:
-        """What was changed, field by field."""
+        """What was changed, field by field; of rows that stayed only what differs in them."""
         before, after = (
             told if isinstance(told := self.event.detail.get(side), dict) else {}
             for side in ("before", "after")
         )
-        return [
-            ChangedField(name, before.get(name), after.get(name)) for name in {**before, **after}
-        ]
+        changes = []
+        for name in {**before, **after}:
+            old, new = before.get(name), after.get(name)
+            if isinstance(old, dict) and isinstance(new, dict):
+                changes += [
+                    ChangedField(f"{name}, {part}", old.get(part), new.get(part))
+                    for part in {**old, **new}
+                    if old.get(part) != new.get(part)
+                ]
+            else:
+                changes.append(ChangedField(name, old, new))
+        return changes
 
     @property
     def is_whole(self) -> bool:

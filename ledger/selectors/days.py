@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ledger.models import (
+    Correction,
     CorrectionPosting,
     DayTotal,
     DeclaredTotal,
@@ -28,6 +29,7 @@ from ledger.models import (
     Totalizer,
 )
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.corrections import Values, approved_values
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import Moved, moved_in_day
 from ledger.selectors.sites import DAYS_AHEAD_MAX, HOURS_A_DAY
@@ -193,9 +195,11 @@ def day_summary(day: FiscalDay) -> DaySummary:
 
 
 def day_products(day: FiscalDay) -> list[str]:
-    """Return the codes of the products that the day's entries name."""
-    products = DayTotal.objects.filter(**_of(day)).order_by("product")
-    return list(products.values_list("product", flat=True).distinct())
+    """Return the codes of the products that the day's entries name, as sent or as corrected."""
+    sent = DayTotal.objects.filter(**_of(day)).order_by().values_list("product")
+    approved = Correction.objects.filter(**_of(day), status=Correction.Status.APPROVED)
+    corrected = approved.order_by().values_list("product")
+    return sorted(product for (product,) in sent.union(corrected))
 
 
 def missing_ranges(day: FiscalDay, *, limit: int = MISSING_RANGES_MAX) -> list[MissingRange]:
@@ -232,24 +236,46 @@ def day_neighbours(day: FiscalDay) -> tuple[FiscalDay | None, FiscalDay | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
-    """Which of a day's entries to list."""
+    """Which of a day's entries to list, by what they state now: as sent, or as corrected.
+
+    A void one is found by what it stated last, and a flagged one by how it was sent.
+    """
 
     flagged: bool = False
     kind: int | None = None
     product: str = ""
     fuelling_point: int | None = None
 
-    def apply(self, entries: QuerySet[Entry]) -> QuerySet[Entry]:
-        """Narrow the entries down."""
+    @property
+    def values(self) -> Values:
+        """The values that are asked for, by name."""
+        wanted = {
+            "kind": self.kind,
+            "product": self.product or None,
+            "fuelling_point": self.fuelling_point,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def apply(self, entries: QuerySet[Entry], day: FiscalDay) -> QuerySet[Entry]:
+        """Narrow the entries of a day down. One query when values are asked for, else none.
+
+        Few of a day's entries are corrected, so those that are, and match, are named one by one:
+        the rest is found by the columns, along the day's key.
+        """
         if self.flagged:
             entries = entries.exclude(flags=0)
-        if self.kind is not None:
-            entries = entries.filter(kind=self.kind)
-        if self.product:
-            entries = entries.filter(product=self.product)
-        if self.fuelling_point is not None:
-            entries = entries.filter(fuelling_point=self.fuelling_point)
-        return entries
+        if not self.values:
+            return entries
+        corrected = approved_values(day)
+        matching = [
+            sequence
+            for sequence, stated in corrected.items()
+            if all(stated[name] == value for name, value in self.values.items())
+        ]
+        as_sent = Q(**self.values)
+        if corrected:
+            as_sent &= ~Q(sequence__in=list(corrected))
+        return entries.filter(as_sent | Q(sequence__in=matching) if matching else as_sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,10 +299,13 @@ def day_entries(
     after: int | None = None,
     limit: int = ENTRIES_PER_PAGE,
 ) -> EntryPage:
-    """Return a page of the day's entries by keyset: each page is one walk along the key."""
+    """Return a page of the day's entries by keyset: each page is one walk along the key.
+
+    One query, and one more where `only` asks for values.
+    """
     entries = Entry.objects.filter(**_of(day))
     if only is not None:
-        entries = only.apply(entries)
+        entries = only.apply(entries, day)
     if after is not None:
         newer = list(
             entries.filter(pk__gt=(day.site_id, day.fiscal_day, after)).order_by("pk")[: limit + 1]

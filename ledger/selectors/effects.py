@@ -77,9 +77,7 @@ def moved_rows(pairs: Iterable[Pair]) -> list[EffectRow]:
 def effect_of(day: FiscalDay, pairs: Iterable[Pair], *, wants_approval: bool = False) -> Effect:
     """Return what changes of entries of a day would do to totals. At most six queries."""
     pairs = list(pairs)
-    needs_approval = wants_approval or any(
-        approval_is_needed(day=day, before=before, after=after) for before, after in pairs
-    )
+    needs_approval = wants_approval or approval_is_needed(day=day, pairs=pairs)
     try:
         posted_to = posting_day(day)
     except CorrectionError as error:

@@ -25,7 +25,7 @@ from ledger.models import (
     Tank,
     TankState,
 )
-from ledger.selectors.silence import Silence, silent_points
+from ledger.selectors.silence import STATES_TO_SELL, Silence, silent_points
 
 DELIVERING = frozenset(
     {
@@ -135,11 +135,7 @@ def _stand_alone_counts(site: Site, day: FiscalDay | None) -> dict[int, int]:
 
 def _is_to_sell(state: PumpState | None) -> bool:
     """Whether silence would be news: of a point that is out of use, its state says so already."""
-    return state is None or state.state in {
-        PumpState.State.IDLE,
-        PumpState.State.CALLING,
-        PumpState.State.AUTHORISED,
-    }
+    return state is None or state.state in STATES_TO_SELL
 
 
 def _has_just_ended(state: PumpState | None, now: datetime.datetime) -> bool:

@@ -34,7 +34,8 @@ class Difference:
 
     `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
     less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are
-    explanations of what it was before.
+    explanations of what it was before. `close_reason` is why staff closed the day, where that says
+    already why the site declared nothing.
     """
 
     subject: Explanation.Subject
@@ -46,6 +47,12 @@ class Difference:
     allowed: Decimal | None = None
     explanation: Explanation | None = None
     outdated: list[Explanation] = field(default_factory=list)
+    close_reason: str = ""
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether somebody has said why it is as it is now."""
+        return self.explanation is not None or bool(self.close_reason)
 
     @property
     def slug(self) -> str:
@@ -125,7 +132,7 @@ class Reconciliation:
     @property
     def unexplained(self) -> list[Difference]:
         """The differences that nobody has explained as they are now."""
-        return [one for one in self.differences if one.explanation is None]
+        return [one for one in self.differences if not one.is_explained]
 
     @property
     def is_missing_list_cut(self) -> bool:
@@ -135,7 +142,7 @@ class Reconciliation:
     @property
     def explained(self) -> list[Difference]:
         """The differences that are explained."""
-        return [one for one in self.differences if one.explanation is not None]
+        return [one for one in self.differences if one.is_explained]
 
     @property
     def is_ready(self) -> bool:
@@ -240,6 +247,7 @@ def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference
                 count=total.count,
                 volume=total.volume,
                 amount=total.amount,
+                close_reason=day.close_reason if day.is_closed_by_hand else "",
             )
 
 

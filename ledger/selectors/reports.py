@@ -44,6 +44,10 @@ Months = tuple[datetime.date, datetime.date]
 Sites = Iterable[Site | int] | None
 
 
+class MonthsOutdatedError(Exception):
+    """What months were summed up of is not all that the ledger holds of them."""
+
+
 def site_ids_of(sites: Sites) -> frozenset[int] | None:
     """Return the sites' ids, None standing for all of them and an empty set for none."""
     if sites is None:
@@ -182,11 +186,14 @@ def period_report(
 
     `months` within the period, which `months_sum_up` made ready for these sites, are read as summed
     up: so a year costs about as much as some weeks. Without them it says the same, from its days.
+    MonthsOutdatedError when the ledger holds other entries of them by now.
     """
     site_ids = site_ids_of(sites)
     earliest, latest = first or datetime.date.min, last or datetime.date.max
     is_by_month = _is_by_month(earliest, latest)
     rows = _rows(_parameters(site_ids, earliest, latest, months, is_by_month=is_by_month))
+    if months and any(count for *_, count, _v, _a, _t, _d, _m in rows["outdated"]):
+        raise MonthsOutdatedError
     corrections, correction_count = _corrections(site_ids, earliest, latest)
     return PeriodReport(
         first=first,
@@ -251,8 +258,10 @@ def _parameters(
 def _rows(parameters: dict[str, Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     with transaction.atomic(), connection.cursor() as cursor:
-        # Room to add up thousands of sites without sorting them on disk.
+        # Room to add up thousands of sites without sorting them on disk; compiling the statement
+        # would take longer than it runs.
         cursor.execute("SET LOCAL work_mem = '64MB'")
+        cursor.execute("SET LOCAL jit = off")
         cursor.execute(_PERIOD_SQL, parameters)
         for row in cursor.fetchall():
             found.setdefault(row[0], []).append(row[1:])
@@ -287,20 +296,23 @@ def _by_kind(measures: dict[int, Measure]) -> ByKind:
     )
 
 
-class _Sums:
-    """Measures added up under keys."""
+class SumsByKind:
+    """Measures added up under keys, each by kind."""
 
     def __init__(self) -> None:
         self._sums: dict[Any, dict[int, Measure]] = {}
 
     def add(self, key: Any, kind: int, measure: Measure) -> None:
+        """Add to what is under the key."""
         kinds = self._sums.setdefault(key, {})
         kinds[kind] = kinds.get(kind, Measure()) + measure
 
     def known(self) -> list[Any]:
+        """Return the keys, in the order in which they came."""
         return list(self._sums)
 
     def of(self, key: Any) -> ByKind:
+        """Return what is under a key, nothing under one that never came."""
         return _by_kind(self._sums.get(key, {}))
 
 
@@ -311,8 +323,8 @@ def _currencies(
     *,
     is_by_month: bool,
 ) -> list[CurrencyReport]:
-    sites, products, taxes, payments = _Sums(), _Sums(), _Sums(), _Sums()
-    hours, times, moved = _Sums(), _Sums(), _Sums()
+    sites, products, taxes, payments = SumsByKind(), SumsByKind(), SumsByKind(), SumsByKind()
+    hours, times, moved = SumsByKind(), SumsByKind(), SumsByKind()
     for part, sums in (("site kind", sites), ("product", products), ("posted", moved)):
         for currency, site_id, _day, product, kind, tax_rate, _n, *values in rows.get(part, []):
             key = site_id if part == "site kind" else product

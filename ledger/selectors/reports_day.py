@@ -26,8 +26,9 @@ from ledger.models import (
 )
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.selectors.days import day_readings
+from ledger.selectors.deliveries import deliveries_in_days
 from ledger.selectors.measures import Measure
-from ledger.selectors.reports import ByKind, CurrencyReport, _Sums, period_report
+from ledger.selectors.reports import ByKind, CurrencyReport, SumsByKind, period_report
 
 _NOZZLES_SQL = (
     Path(__file__).parent.parent.joinpath("sql", "report_nozzles.sql").read_text(encoding="utf-8")
@@ -117,7 +118,7 @@ def day_report(day: FiscalDay, *, now: datetime.datetime | None = None) -> DayRe
         totals=totals,
         nozzles=_nozzles(day, totalizers),
         dips=dips,
-        deliveries=_deliveries(day, now),
+        deliveries=deliveries_in_days(day.site_id, first=day.fiscal_day, last=day.fiscal_day),
         corrections=period.corrections,
         correction_count=period.correction_count,
     )
@@ -162,7 +163,7 @@ def _turnover_between(day: FiscalDay, after: datetime.date) -> Decimal:
 
 
 def _nozzles(day: FiscalDay, totalizers: list[Totalizer]) -> list[NozzleLine]:
-    sums = _Sums()
+    sums = SumsByKind()
     with connection.cursor() as cursor:
         cursor.execute(_NOZZLES_SQL, {"site_id": day.site_id, "fiscal_day": day.fiscal_day})
         for point, nozzle, product, kind, count, volume, amount in cursor.fetchall():
@@ -183,17 +184,3 @@ def _nozzles(day: FiscalDay, totalizers: list[Totalizer]) -> list[NozzleLine]:
         )
         for key in sorted({*sums.known(), *read})
     ]
-
-
-def _deliveries(day: FiscalDay, now: datetime.datetime) -> list[Delivery]:
-    """Return what was delivered between the day's opening and its closing.
-
-    One that the site reports after the day was sealed is left out: its report never changes.
-    """
-    if day.opened_at is None:
-        return []
-    until = day.closed_at or now
-    deliveries = Delivery.objects.filter(site=day.site_id, at__gte=day.opened_at, at__lt=until)
-    if day.sealed_at is not None:
-        deliveries = deliveries.filter(received_at__lte=day.sealed_at)
-    return list(deliveries.order_by("at", "tank"))

@@ -10,7 +10,7 @@ import datetime
 from dataclasses import dataclass, field
 
 from ledger.models import Site
-from ledger.selectors.wet_stock import metered_in_days, tank_movements
+from ledger.selectors.wet_stock import metered_in_days, site_setup, tank_movements
 from ledger.wet_stock import TankMovement, Variance, cumulative
 
 
@@ -42,13 +42,15 @@ def stock_trend(
     """Return the site's tanks over a period, both ends included; none without a site.
 
     What corrections moved counts on the day when the fuel flowed, if they were posted up to the
-    end of the period. Six queries, however long the period is.
+    end of the period. Five queries, however long the period is.
     """
     if site is None:
         return []
     first, last = first or datetime.date.min, last or datetime.date.max
     metered = metered_in_days(site.pk, first=first, last=last)
-    movements = tank_movements(site, first=first, last=last, metered=metered)
+    movements = tank_movements(
+        site, first=first, last=last, metered=metered, setup=site_setup(site)
+    )
     return [
         TankTrend(
             tank=tank,

@@ -173,19 +173,24 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionFilter:
-    """Which entries to select, by what they state now; `hours` are of the site's clock."""
+    """Which entries to select, by what they state now; the hours are of the site's clock.
 
+    Flagged are those that looked wrong as they were sent.
+    """
+
+    flagged: bool = False
     product: str = ""
     kind: int | None = None
     fuelling_point: int | None = None
     hour_first: int = 0
     hour_last: int = 23
 
-    def matches(self, values: Mapping[str, Any], day: FiscalDay) -> bool:
-        """Say whether an entry that states these values is meant."""
+    def matches(self, entry: Entry, values: Mapping[str, Any], day: FiscalDay) -> bool:
+        """Say whether an entry that states these values now is meant."""
         hour = values["occurred_at"].astimezone(day.site.zone).hour
         return (
-            (not self.product or values["product"] == self.product)
+            (not self.flagged or bool(entry.flags))
+            and (not self.product or values["product"] == self.product)
             and (self.kind is None or values["kind"] == self.kind)
             and (self.fuelling_point is None or values["fuelling_point"] == self.fuelling_point)
             and self.hour_first <= hour <= self.hour_last
@@ -209,7 +214,7 @@ def _selection(
     for entry in entries:
         now = effective(entry, corrections.get(entry.sequence, []))
         stated = last_values(now)
-        if stated is None or not only.matches(stated, day):
+        if stated is None or not only.matches(entry, stated, day):
             continue
         if now.proposal is not None:
             waiting += 1

@@ -111,5 +111,5 @@ def tank_uses(site: Site) -> dict[int, Uses]:
 
 
 def has_ledger(site: Site) -> bool:
-    """Say whether the site has fiscal days, whose amounts are in its currency."""
+    """Say whether the site has fiscal days, in its currency and by its clock."""
     return FiscalDay.objects.filter(site=site).exists()

@@ -4,6 +4,10 @@ Nobody reports them; they are found from the data. The measure is how many sales
 have made by now: of the sales that the others made since its last one, its usual share at these
 hours of the day, taken from the past week. Sales come by chance, so a healthy point of which
 seven were expected makes none about once in a thousand times.
+
+The site's page asks it of its own points at each rendering (`silent_points`). Of the whole network
+a worker asks it all the while, by the same rule (`JUDGE_SILENCES`), and keeps the answers, so that
+the ranking of thousands of sites reads them (`silences_known`) with one query.
 """
 
 from __future__ import annotations
@@ -12,11 +16,12 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from ledger.models import Entry, FiscalDay, Kind, NozzleState, Site
+from ledger.models import Entry, FiscalDay, Kind, NozzleState, PointSilence, PumpState, Site
 
 #: No point is called dead before it sold nothing for this long...
 SILENT_MIN = datetime.timedelta(minutes=30)
@@ -32,9 +37,51 @@ SHARE_MAX = 2
 #: The sales of others are counted back to here at most; more than enough to say it.
 COUNTED_MAX = datetime.timedelta(hours=36)
 
-_POINT_HOURS_SQL = (
-    Path(__file__).parent.parent.joinpath("sql", "point_hours.sql").read_text(encoding="utf-8")
-)
+#: Of a point in another state silence is no news: that state says why already.
+STATES_TO_SELL = (PumpState.State.IDLE, PumpState.State.CALLING, PumpState.State.AUTHORISED)
+#: What was concluded about a point is looked at again after this long, whatever was sold.
+JUDGEMENT_KEPT = datetime.timedelta(hours=1)
+#: So many points are looked at closely at a time.
+JUDGED_MAX = 50
+#: More entries than any point will ever be silent for.
+_NEVER = 2**62
+
+_SQL = Path(__file__).parent.parent / "sql"
+_POINT_HOURS_SQL = (_SQL / "point_hours.sql").read_text(encoding="utf-8")
+#: Judges the points of all sites and keeps what it finds; writes a row for each that it looked at.
+JUDGE_SILENCES = (_SQL / "judge_silences.sql").read_text(encoding="utf-8")
+
+
+def judge_parameters(now: datetime.datetime) -> dict[str, Any]:
+    """Return what `JUDGE_SILENCES` wants to know."""
+    return {
+        "now": now,
+        "states_to_sell": [state.value for state in STATES_TO_SELL],
+        "silent_min": SILENT_MIN,
+        "expected_min": EXPECTED_SALES_MIN,
+        "usual_min": USUAL_SALES_MIN,
+        "usual_days": USUAL_DAYS,
+        "share_max": SHARE_MAX,
+        "counted_max": COUNTED_MAX,
+        "kept": JUDGEMENT_KEPT,
+        "points_max": JUDGED_MAX,
+        "never": _NEVER,
+        "sale": Kind.SALE.value,
+    }
+
+
+def silences_known(sites: QuerySet[Site]) -> QuerySet[PointSilence]:
+    """Return the points that looked dead when they were last looked at, and sold nothing since."""
+    point = {"site": OuterRef("site"), "fuelling_point": OuterRef("fuelling_point")}
+    sold_since = Q(fiscal_day__gt=OuterRef("fiscal_day")) | Q(
+        fiscal_day=OuterRef("fiscal_day"), sequence__gt=OuterRef("sequence")
+    )
+    return PointSilence.objects.filter(
+        ~Exists(NozzleState.objects.filter(sold_since, **point)),
+        ~Exists(PumpState.objects.filter(**point).exclude(state__in=STATES_TO_SELL)),
+        site__in=sites,
+        usual_every_s__isnull=False,
+    ).order_by()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 
 from django.db import connection
 
-from ledger.models import Delivery, Dip, FiscalDay, Kind, Nozzle, Site, Tank, Totalizer
+from ledger import canonical
+from ledger.models import DaySeal, Dip, FiscalDay, Kind, Nozzle, Site, Tank, Totalizer
+from ledger.selectors.deliveries import deliveries_in_days
+from ledger.sql import statement
 from ledger.wet_stock import Allowance, TankMovement, Variance, cumulative
 
 #: The kinds of entries for which fuel ran through a meter.
@@ -19,9 +22,7 @@ METERED_KINDS = (Kind.SALE, Kind.TEST, Kind.DRIVE_OFF)
 #: Meters count in hundredths of a litre.
 METER_TOLERANCE_LITRES = Decimal("0.010")
 
-_METERED_SQL = (Path(__file__).parent.parent / "sql" / "metered_days.sql").read_text(
-    encoding="utf-8"
-)
+_METERED_SQL = statement("metered_days")
 _NOTHING = Decimal(0)
 
 
@@ -114,6 +115,19 @@ class TankLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StockSetup:
+    """What wet stock is judged by: the rules, and where fuel comes from.
+
+    `draws` has the tank of each fuelling point and nozzle, `holds` the product of each tank.
+    """
+
+    daily: Allowance
+    monthly: Allowance
+    draws: dict[tuple[int, int], int] = field(default_factory=dict)
+    holds: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WetStock:
     """The tanks and nozzles of a fiscal day. `earlier` counts the month's days before it."""
 
@@ -123,22 +137,28 @@ class WetStock:
 
 
 def wet_stock_of_day(day: FiscalDay) -> WetStock:
-    """Return tanks and nozzles of a day, the tanks with the month so far. Seven queries.
+    """Return tanks and nozzles of a day, the tanks with the month so far. Six queries.
 
-    The month is that of the fiscal day; its entries are read once.
+    The month is that of the fiscal day; its entries are read once. A sealed day is judged by the
+    setup that it was sealed with, and by the days of its month that were sealed by then.
     """
     start = day.fiscal_day.replace(day=1)
-    metered = metered_in_days(day.site_id, first=start, last=day.fiscal_day)
-    movements = tank_movements(day.site, first=start, last=day.fiscal_day, metered=metered)
-    daily, monthly = site_rules(day.site)
+    setup = setup_of_day(day)
+    days = _days_sealed_before(day, start)
+    metered = metered_in_days(day.site_id, first=start, last=day.fiscal_day, days=days)
+    movements = tank_movements(
+        day.site, first=start, last=day.fiscal_day, metered=metered, setup=setup
+    )
     tanks = [
         TankLine(
             tank=tank,
             product=product,
             movement=by_day[day.fiscal_day],
-            month=cumulative(by_day.values()),
-            daily_rule=daily,
-            monthly_rule=monthly,
+            month=cumulative(
+                movement for date, movement in by_day.items() if days is None or date in days
+            ),
+            daily_rule=setup.daily,
+            monthly_rule=setup.monthly,
         )
         for (tank, product), by_day in movements.items()
         if day.fiscal_day in by_day
@@ -146,16 +166,78 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
     return WetStock(tanks=tanks, nozzles=_meter_lines(day, metered), month_start=start)
 
 
-def site_rules(site: Site) -> tuple[Allowance, Allowance]:
-    """Return a site's rules for one day and for the month so far."""
-    return (
-        Allowance(permille=site.wet_stock_daily_permille, litres=site.wet_stock_daily_litres),
-        Allowance(permille=site.wet_stock_monthly_permille, litres=site.wet_stock_monthly_litres),
+def _days_sealed_before(day: FiscalDay, start: datetime.date) -> list[datetime.date] | None:
+    """Return which days from `start` on a sealed day was sealed after, itself included.
+
+    None for an unsealed one, which looks at all days. The ledger may hear of a day once later ones
+    are sealed.
+    """
+    if day.z_number is None:
+        return None
+    days = FiscalDay.objects.filter(site=day.site_id, fiscal_day__range=(start, day.fiscal_day))
+    return list(days.filter(z_number__lte=day.z_number).values_list("fiscal_day", flat=True))
+
+
+def site_setup(site: Site) -> StockSetup:
+    """Return how a site is set up now. Two queries."""
+    nozzles = Nozzle.objects.filter(site=site)
+    return StockSetup(
+        daily=Allowance(permille=site.wet_stock_daily_permille, litres=site.wet_stock_daily_litres),
+        monthly=Allowance(
+            permille=site.wet_stock_monthly_permille, litres=site.wet_stock_monthly_litres
+        ),
+        draws={
+            (one.fuelling_point, one.number): one.tank for one in nozzles if one.tank is not None
+        },
+        holds=dict(Tank.objects.filter(site=site).values_list("number", "product")),
     )
 
 
-def metered_in_days(site_id: int, *, first: datetime.date, last: datetime.date) -> list[Metered]:
-    """Return what the meters of a site counted from one fiscal day to another. One query."""
+def setup_of_day(day: FiscalDay) -> StockSetup:
+    """Return what a day is judged by: a sealed one by what its document states. Two queries.
+
+    A document of version 1 states none, so that the site's present one has to do.
+    """
+    if day.sealed_at is not None:
+        seal = DaySeal.objects.filter(pk=day.pk).only("document").first()
+        if seal is not None and (lines := canonical.setup_of(seal.document)):
+            return _sealed_setup(lines)
+    return site_setup(day.site)
+
+
+def _sealed_setup(lines: str) -> StockSetup:
+    allowances: list[Allowance] = []
+    draws: dict[tuple[int, int], int] = {}
+    holds: dict[int, str] = {}
+    for line in lines.split("\n")[:-1]:
+        what, *values = json.loads(line)
+        if what == "allowance":
+            day_permille, day_litres, month_permille, month_litres = map(Decimal, values)
+            allowances = [
+                Allowance(permille=day_permille, litres=day_litres),
+                Allowance(permille=month_permille, litres=month_litres),
+            ]
+        elif what == "nozzle":
+            point, nozzle, tank = values
+            draws[point, nozzle] = tank
+        else:
+            tank, product = values
+            holds[tank] = product
+    daily, monthly = allowances
+    return StockSetup(daily=daily, monthly=monthly, draws=draws, holds=holds)
+
+
+def metered_in_days(
+    site_id: int,
+    *,
+    first: datetime.date,
+    last: datetime.date,
+    days: list[datetime.date] | None = None,
+) -> list[Metered]:
+    """Return what the meters of a site counted from one fiscal day to another. One query.
+
+    `days` narrows it down to what was counted in some of these days and posted to some of them.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _METERED_SQL,
@@ -163,6 +245,7 @@ def metered_in_days(site_id: int, *, first: datetime.date, last: datetime.date) 
                 "site_id": site_id,
                 "first": first,
                 "last": last,
+                "days": days,
                 "metered_kinds": [int(kind) for kind in METERED_KINDS],
             },
         )
@@ -182,17 +265,18 @@ def metered_in_days(site_id: int, *, first: datetime.date, last: datetime.date) 
 
 
 def tank_movements(
-    site: Site, *, first: datetime.date, last: datetime.date, metered: Iterable[Metered]
+    site: Site,
+    *,
+    first: datetime.date,
+    last: datetime.date,
+    metered: Iterable[Metered],
+    setup: StockSetup,
 ) -> dict[tuple[int, str], dict[datetime.date, TankMovement]]:
-    """Return each tank's movements by day, for the days in which it was dipped. Five queries.
+    """Return each tank's movements by day, for the days in which it was dipped. Two queries.
 
     The key is the tank and its product. An entry that does not name its tank counts for the one
     that its nozzle draws from, else for the site's only tank of its product.
     """
-    days = {
-        day.fiscal_day: day
-        for day in FiscalDay.objects.filter(site=site, fiscal_day__range=(first, last))
-    }
     dips = list(
         Dip.objects.filter(site=site, fiscal_day__range=(first, last)).order_by(
             "tank", "fiscal_day"
@@ -200,8 +284,8 @@ def tank_movements(
     )
     if not dips:
         return {}
-    delivered = _delivered(site, days.values())
-    gave, tests = _by_tank(site, metered)
+    delivered = _delivered(site, first, last)
+    gave, tests = _by_tank(setup, metered)
     movements: dict[tuple[int, str], dict[datetime.date, TankMovement]] = defaultdict(dict)
     for dip in dips:
         key = (dip.tank, dip.fiscal_day)
@@ -215,48 +299,29 @@ def tank_movements(
     return movements
 
 
-def _delivered(site: Site, days: Iterable[FiscalDay]) -> dict[tuple[int, datetime.date], Decimal]:
-    """Return litres by tank and fiscal day; a delivery belongs to the day that was open then.
-
-    One that a site reports after the day was sealed is not of that day: what was sealed stays.
-    """
-    spans = [
-        (day.opened_at, day.closed_at, day)
-        for day in days
-        if day.opened_at is not None and day.closed_at is not None
-    ]
-    if not spans:
-        return {}
-    deliveries = Delivery.objects.filter(
-        site=site, at__gte=min(span[0] for span in spans), at__lt=max(span[1] for span in spans)
-    )
-    delivered: dict[tuple[int, datetime.date], Decimal] = defaultdict(Decimal)
-    for delivery in deliveries:
-        for opened_at, closed_at, day in spans:
-            is_late = day.sealed_at is not None and delivery.received_at > day.sealed_at
-            if opened_at <= delivery.at < closed_at and not is_late:
-                delivered[delivery.tank, day.fiscal_day] += delivery.volume
-    return delivered
-
-
 _ByTank = dict[tuple[int, datetime.date], Decimal]
 
 
-def _by_tank(site: Site, metered: Iterable[Metered]) -> tuple[_ByTank, _ByTank]:
+def _delivered(site: Site, first: datetime.date, last: datetime.date) -> _ByTank:
+    """Return litres by tank and fiscal day."""
+    delivered: _ByTank = defaultdict(Decimal)
+    for delivery in deliveries_in_days(site.pk, first=first, last=last):
+        assert delivery.fiscal_day is not None
+        delivered[delivery.tank, delivery.fiscal_day] += delivery.volume
+    return delivered
+
+
+def _by_tank(setup: StockSetup, metered: Iterable[Metered]) -> tuple[_ByTank, _ByTank]:
     """Return what each tank gave in each day, and the part of it that was tests."""
-    draws = {
-        (nozzle.fuelling_point, nozzle.number): nozzle.tank
-        for nozzle in Nozzle.objects.filter(site=site)
-    }
     holding: dict[str, list[int]] = defaultdict(list)
-    for tank in Tank.objects.filter(site=site):
-        holding[tank.product].append(tank.number)
+    for tank, product in setup.holds.items():
+        holding[product].append(tank)
     gave: _ByTank = defaultdict(Decimal)
     tests: _ByTank = defaultdict(Decimal)
     for row in metered:
         number = row.tank
         if number is None and row.fuelling_point is not None and row.nozzle is not None:
-            number = draws.get((row.fuelling_point, row.nozzle))
+            number = setup.draws.get((row.fuelling_point, row.nozzle))
         if number is None and len(holding[row.product]) == 1:
             number = holding[row.product][0]
         if number is None:

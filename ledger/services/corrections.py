@@ -8,10 +8,10 @@ first, and the day it posts to after it, which is the later one: the order of th
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -28,6 +28,7 @@ from ledger.models import (
 )
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.movement import PLACES, Stated, moved_amount
 from ledger.selectors.corrections import (
     VALUE_NAMES,
     EffectiveEntry,
@@ -37,6 +38,7 @@ from ledger.selectors.corrections import (
 )
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record, changed_values
+from ledger.sql import statement
 from ledger.tax import tax_of
 
 LOCK_TIMEOUT_MS = 5_000
@@ -45,7 +47,13 @@ BULK_MAX = 500
 
 Status, Action = Correction.Status, Correction.Action
 
-_MANUAL_ENTRY = (Path(__file__).parent.parent / "sql" / "manual_entry.sql").read_text()
+_MANUAL_ENTRY, _ADD_TOTALS = statement("manual_entry"), statement("add_totals")
+
+
+_CLOSED_AS = {
+    Status.REJECTED: "correction.rejected",
+    Status.WITHDRAWN: "correction.withdrawn",
+}
 
 
 class CorrectionError(Exception):
@@ -90,7 +98,7 @@ def correction_propose(
     """
     with transaction.atomic():
         day = _locked(draft.site.pk, draft.fiscal_day)
-        correction = _propose(day, draft, author, wants_approval=wants_approval)
+        [correction] = _propose_all(day, [draft], author, wants_approval=wants_approval)
         changes_announce(site_ids=[day.site_id])
     return correction
 
@@ -98,7 +106,10 @@ def correction_propose(
 def corrections_propose(
     *, drafts: Iterable[Draft], author: AbstractBaseUser, wants_approval: bool = False
 ) -> list[Correction]:
-    """Write corrections of one fiscal day, all of them or none. Raises as `correction_propose`."""
+    """Write corrections of one fiscal day, all of them or none. Raises as `correction_propose`.
+
+    They are one act: what they move together is compared with the site's limit.
+    """
     drafts = sorted(drafts, key=lambda draft: draft.sequence)
     if not drafts:
         raise CorrectionError(_("There is nothing to correct."))
@@ -109,11 +120,11 @@ def corrections_propose(
         )
     if len({(draft.site.pk, draft.fiscal_day) for draft in drafts}) > 1:
         raise ValueError("drafts of several fiscal days")
+    if len({draft.sequence for draft in drafts}) < len(drafts):
+        raise ValueError("two drafts of one entry")
     with transaction.atomic():
         day = _locked(drafts[0].site.pk, drafts[0].fiscal_day)
-        corrections = [
-            _propose(day, draft, author, wants_approval=wants_approval) for draft in drafts
-        ]
+        corrections = _propose_all(day, drafts, author, wants_approval=wants_approval)
         changes_announce(site_ids=[day.site_id])
     return corrections
 
@@ -150,14 +161,15 @@ def correction_withdraw(
     return _close(correction, Status.WITHDRAWN, decided_by, note)
 
 
-def approval_is_needed(
-    *, day: FiscalDay, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> bool:
-    """Say whether a change takes a second person: by the day's status, or by what it moves."""
+def approval_is_needed(*, day: FiscalDay, pairs: Iterable[tuple[Stated, Stated]]) -> bool:
+    """Say whether changes take a second person: by the day's status, or by what they move.
+
+    `pairs` are what entries state before and after; `ledger.movement` says how much that moves.
+    """
     if day.status != FiscalDay.Status.OPEN:
         return True
-    limit = getattr(day.site, "correction_limit", None)
-    return limit is not None and abs(_amount(after) - _amount(before)) > limit
+    limit = day.site.correction_limit
+    return limit is not None and sum(moved_amount(*pair) for pair in pairs) > limit
 
 
 def posting_day(day: FiscalDay) -> datetime.date:
@@ -194,10 +206,28 @@ def _effective(day: FiscalDay, sequence: int) -> EffectiveEntry:
     return effective_entry(site_id=day.site_id, fiscal_day=day.fiscal_day, sequence=sequence)
 
 
+def _propose_all(
+    day: FiscalDay, drafts: list[Draft], author: AbstractBaseUser, *, wants_approval: bool
+) -> list[Correction]:
+    standing = [_effective(day, draft.sequence) for draft in drafts]
+    needs_approval = wants_approval or approval_is_needed(
+        day=day,
+        pairs=[(now.values, _after(draft)) for draft, now in zip(drafts, standing, strict=True)],
+    )
+    return [
+        _propose(day, draft, now, author, needs_approval=needs_approval)
+        for draft, now in zip(drafts, standing, strict=True)
+    ]
+
+
 def _propose(
-    day: FiscalDay, draft: Draft, author: AbstractBaseUser, *, wants_approval: bool
+    day: FiscalDay,
+    draft: Draft,
+    now: EffectiveEntry,
+    author: AbstractBaseUser,
+    *,
+    needs_approval: bool,
 ) -> Correction:
-    now = _effective(day, draft.sequence)
     if now.latest_revision != draft.based_on:
         raise ChangedMeanwhileError(
             _("Entry %(sequence)d was corrected by somebody else meanwhile.")
@@ -215,7 +245,6 @@ def _propose(
         raise CorrectionError(
             _("Nothing is changed about entry %(sequence)d.") % {"sequence": draft.sequence}
         )
-    needs_approval = wants_approval or approval_is_needed(day=day, before=now.values, after=after)
     stated = after if after is not None else now.values
     assert stated is not None
     correction = Correction.objects.create(
@@ -237,7 +266,7 @@ def _propose(
         "note": draft.note,
         **changed_values(now.values or {}, after or {}),
     }
-    _record(correction, "proposed", author, detail | {"needs_approval": needs_approval})
+    _record(correction, "correction.proposed", author, detail | {"needs_approval": needs_approval})
     if not needs_approval:
         _take_effect(day, correction, now, author, "")
     return correction
@@ -284,7 +313,7 @@ def _take_effect(
     else:
         _post(day.site, correction, now.values, after, posted_to)
     _decide(correction, Status.APPROVED, decided_by, note, posted_to)
-    _record(correction, "approved", decided_by, {"note": note, "posted_to": posted_to})
+    _record(correction, "correction.approved", decided_by, {"note": note, "posted_to": posted_to})
 
 
 def _locked_posting_day(day: FiscalDay) -> datetime.date:
@@ -302,7 +331,7 @@ def _close(
         _locked(correction.site_id, correction.fiscal_day)
         waiting = _waiting(correction)
         _decide(waiting, status, decided_by, note, None)
-        _record(waiting, status.value, decided_by, {"note": note})
+        _record(waiting, _CLOSED_AS[status], decided_by, {"note": note})
         changes_announce(site_ids=[waiting.site_id])
     return waiting
 
@@ -359,37 +388,38 @@ def _post(
             volume=side * (values["volume"] or Decimal(0)),
             amount=side * values["amount"],
             tax=side * tax_of(values["amount"], values["tax_rate"]),
-            **{name: values[name] for name in _POSTED_AS_STATED},
+            **{name: values[name] for name in PLACES},
         )
         for side, values in sides
         if values is not None
     )
 
 
-_POSTED_AS_STATED = (
-    "kind", "product", "tax_rate", "payment", "fuelling_point", "nozzle", "tank"
-)  # fmt: skip
-
-
 def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
+    """Write an entry and all that it adds, as the ingest worker does for a batch."""
+    key = {"site_id": day.site_id, "fiscal_day": day.fiscal_day, "sequence": sequence}
+    received = {"received_at": timezone.now()}
     with connection.cursor() as cursor:
         cursor.execute("SELECT entry_partition_ensure(%s)", [day.fiscal_day])
-        cursor.execute(
-            _MANUAL_ENTRY,
-            {
-                **values,
-                "site_id": day.site_id,
-                "fiscal_day": day.fiscal_day,
-                "sequence": sequence,
-                "flags": int(EntryFlag.MANUAL),
-                "received_at": timezone.now(),
-                "tax": tax_of(values["amount"], values["tax_rate"]),
-                "hour": _hour(day.site, values),
-                "no_tax_rate": NO_TAX_RATE,
-                "no_payment": NO_PAYMENT,
-                "turnover_kinds": [int(kind) for kind in TURNOVER_KINDS],
-            },
-        )
+        cursor.execute(_MANUAL_ENTRY, values | key | received | {"flags": int(EntryFlag.MANUAL)})
+        cursor.execute(_ADD_TOTALS, {**_added(day, sequence, values), **received})
+
+
+def _added(day: FiscalDay, sequence: int, values: Values) -> dict[str, str]:
+    """Return what an entry adds to the totals of its day, as add_totals.sql takes it."""
+    key = (day.site_id, day.fiscal_day)
+    amount, rate, kind = values["amount"], values["tax_rate"], int(values["kind"])
+    sums = (1, values["volume"] or 0, amount)
+    goods = (values["product"], kind, NO_TAX_RATE if rate is None else rate)
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "days": [(*key, 1, sequence, values["occurred_at"])],
+        "totals": [(*key, *goods, *sums, tax_of(amount, rate))],
+        "payments": [(*key, values["payment"] or NO_PAYMENT, kind, *sums)],
+        "hours": [(*key, _hour(day.site, values), *sums)] if kind in TURNOVER_KINDS else [],
+        # The newest sale of a nozzle stays what its controller said.
+        "nozzles": [],
+    }
+    return {name: json.dumps(those, default=str) for name, those in rows.items()}
 
 
 def _hour(site: Site, values: Mapping[str, Any]) -> int:
@@ -397,15 +427,11 @@ def _hour(site: Site, values: Mapping[str, Any]) -> int:
     return occurred_at.astimezone(site.zone).hour
 
 
-def _amount(values: Mapping[str, Any] | None) -> Decimal:
-    return Decimal(0) if values is None else values["amount"]
-
-
 def _record(
-    correction: Correction, what: str, actor: AbstractBaseUser, detail: dict[str, Any]
+    correction: Correction, action: str, actor: AbstractBaseUser, detail: dict[str, Any]
 ) -> None:
     audit_record(
-        action=f"correction.{what}",
+        action=action,
         actor=actor,
         site=correction.site_id,
         fiscal_day=correction.fiscal_day,

@@ -36,8 +36,10 @@ def day_close(
     """Close a day by hand. Returns it as it is now.
 
     `last_sequence` is what the site's own papers say was its last entry; without it the highest
-    that was received counts. The site may declare its closing later: that completes the day, as
-    long as it is not sealed. DayError when it is closed, no reason is given, or more was received.
+    that was received counts. The reason also explains that the site declared nothing
+    (`ledger.selectors.reconciliation`). The site may declare its closing later: that completes the
+    day, as long as it is not sealed. DayError when it is closed, no reason is given, or more was
+    received.
     """
     if not reason.strip():
         raise DayError(_("Say why the day is closed by hand."))

@@ -8,7 +8,15 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from ledger.selectors.reports import Months, Sites, site_ids_of, whole_months
+from ledger.selectors.reports import (
+    Months,
+    MonthsOutdatedError,
+    PeriodReport,
+    Sites,
+    period_report,
+    site_ids_of,
+    whole_months,
+)
 
 #: Months before these many days ago are read summed up; late entries have mostly come by then.
 DAYS_UNTIL_SUMMED_UP = 3
@@ -18,6 +26,31 @@ _LOCK = 7_104_201
 _SQL = Path(__file__).parent.parent / "sql"
 _STALE_SQL = (_SQL / "month_sums_stale.sql").read_text(encoding="utf-8")
 _MONTH_TOTALS_SQL = (_SQL / "month_totals.sql").read_text(encoding="utf-8")
+
+
+def period_report_summed_up(
+    *,
+    sites: Sites = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
+    today: datetime.date | None = None,
+) -> PeriodReport:
+    """Return the report of a period, the whole months of a long one read as summed up.
+
+    It says what `period_report` says without months. The statement that reads them tells whether
+    they are up to date; where they are not, they are summed up and read once more, and where a
+    late entry comes in just then, all is read from the days.
+    """
+    asked: dict[str, Any] = {"sites": site_ids_of(sites), "first": first, "last": last}
+    months = _months_to_sum_up(first, last, today)
+    try:
+        return period_report(**asked, months=months)
+    except MonthsOutdatedError:
+        months_sum_up(**asked, today=today)
+    try:
+        return period_report(**asked, months=months)
+    except MonthsOutdatedError:
+        return period_report(**asked)
 
 
 def months_sum_up(
@@ -33,12 +66,18 @@ def months_sum_up(
     those months are summed up of which the ledger holds another number of entries than it did
     when they were; for nearly all that is never again.
     """
-    today = today or datetime.datetime.now(datetime.UTC).date()
-    until = today - datetime.timedelta(days=DAYS_UNTIL_SUMMED_UP)
-    months = whole_months(first, last, until=until)
+    months = _months_to_sum_up(first, last, today)
     if months is not None:
         _sum_up(site_ids_of(sites), months)
     return months
+
+
+def _months_to_sum_up(
+    first: datetime.date | None, last: datetime.date | None, today: datetime.date | None
+) -> Months | None:
+    today = today or datetime.datetime.now(datetime.UTC).date()
+    until = today - datetime.timedelta(days=DAYS_UNTIL_SUMMED_UP)
+    return whole_months(first, last, until=until)
 
 
 def _sum_up(site_ids: frozenset[int] | None, months: Months) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ledger import canonical
-from ledger.models import Command, Correction, DaySeal, Explanation, FiscalDay
+from ledger.models import Command, Correction, DaySeal, Delivery, Explanation, FiscalDay
 from ledger.selectors.reconciliation import Difference, reconciliation
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
@@ -59,7 +59,7 @@ def difference_explain(
             at=timezone.now(),
         )
         _record(
-            "explained",
+            "day.explained",
             locked,
             author,
             {
@@ -108,7 +108,7 @@ def seal_propose(*, day: FiscalDay, proposed_by: AbstractBaseUser) -> FiscalDay:
         locked.seal_proposed_by_id = proposed_by.pk
         locked.seal_proposed_at = timezone.now()
         locked.save(update_fields=["seal_proposed_by", "seal_proposed_at"])
-        _record("seal_proposed", locked, proposed_by, {"body": _body(locked).digest.hex()})
+        _record("day.seal_proposed", locked, proposed_by, {"body": _body(locked).digest.hex()})
         changes_announce(site_ids=[locked.site_id])
     return locked
 
@@ -121,7 +121,7 @@ def seal_withdraw(*, day: FiscalDay, withdrawn_by: AbstractBaseUser, note: str =
             raise DayError(_("Nobody proposes to seal this day."))
         locked.seal_proposed_by_id = locked.seal_proposed_at = None
         locked.save(update_fields=["seal_proposed_by", "seal_proposed_at"])
-        _record("seal_withdrawn", locked, withdrawn_by, {"note": note})
+        _record("day.seal_withdrawn", locked, withdrawn_by, {"note": note})
         changes_announce(site_ids=[locked.site_id])
     return locked
 
@@ -152,7 +152,9 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
             requested_by_id=sealed_by.pk,
             requested_at=timezone.now(),
         )
-        _record("sealed", locked, sealed_by, {"z_number": locked.z_number, "seal": locked.seal_hex})
+        _record(
+            "day.sealed", locked, sealed_by, {"z_number": locked.z_number, "seal": locked.seal_hex}
+        )
         commands_announce()
         changes_announce(site_ids=[locked.site_id])
     return locked
@@ -195,19 +197,21 @@ def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) ->
     day.z_number = last.z_number + 1 if last and last.z_number else 1
     day.previous_seal = bytes(last.seal) if last and last.seal else None
     day.perpetual_total = body.turnover + (last.perpetual_total or 0 if last else 0)
+    day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
     document = canonical.document_of(
         body,
         z_number=day.z_number,
         previous_seal=day.previous_seal or canonical.NO_SEAL,
         perpetual_total=day.perpetual_total,
+        signatures=canonical.signatures_of(day),
     )
     with connection.cursor() as cursor:
         marks = canonical.entry_marks(cursor, site_id=day.site_id, fiscal_day=day.fiscal_day)
     DaySeal.objects.create(
         site_id=day.site_id, fiscal_day=day.fiscal_day, document=document, entry_marks=marks
     )
+    _take_deliveries(day, body)
     day.seal = canonical.seal_of(document)
-    day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
     day.save(
         update_fields=[
             *("z_number", "previous_seal", "perpetual_total"),
@@ -216,14 +220,31 @@ def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) ->
     )
 
 
+def _take_deliveries(day: FiscalDay, body: canonical.Body) -> None:
+    """Write the day into the deliveries that its body counts, and into no other.
+
+    Deliveries do not wait for the day's lock. One that is committed while this seals is in neither
+    and so came too late, whatever the clocks say.
+    """
+    counted = body.deliveries
+    if not counted:
+        return
+    unsealed = Delivery.objects.filter(site=day.site_id, fiscal_day=None)
+    keys = [(day.site_id, tank, at) for tank, at in counted]
+    taken = unsealed.filter(pk__in=keys).update(fiscal_day=day.fiscal_day)
+    assert taken == len(keys), "a delivery is never changed, and no other day is being sealed"
+
+
 def _difference(day: FiscalDay, subject: str, key: str) -> Difference | None:
     found = reconciliation(day).differences
     return next((one for one in found if (one.subject, one.key) == (subject, key)), None)
 
 
-def _record(what: str, day: FiscalDay, actor: AbstractBaseUser, detail: dict[str, object]) -> None:
+def _record(
+    action: str, day: FiscalDay, actor: AbstractBaseUser, detail: dict[str, object]
+) -> None:
     audit_record(
-        action=f"day.{what}",
+        action=action,
         actor=actor,
         site=day.site_id,
         fiscal_day=day.fiscal_day,

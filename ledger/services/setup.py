@@ -41,6 +41,12 @@ _KEYS = {
     "fuelling_points": ("number",),
     "nozzles": ("fuelling_point", "number"),
 }
+_CHANGED = {
+    "products": "site.products_changed",
+    "tanks": "site.tanks_changed",
+    "fuelling_points": "site.fuelling_points_changed",
+    "nozzles": "site.nozzles_changed",
+}
 
 
 class ChangedMeanwhileError(Exception):
@@ -74,7 +80,8 @@ def site_update(
     """Change what a site is; returns whether anything was changed.
 
     ChangedMeanwhileError when `version` is not that of what is stored; InUseError for another
-    currency once the ledger holds amounts; ValidationError for values that cannot be a site's.
+    currency or time zone once the ledger holds amounts; ValidationError for values that cannot be
+    a site's.
     """
     assert values.keys() <= set(DETAIL_FIELDS)
     with transaction.atomic():
@@ -85,8 +92,8 @@ def site_update(
         changes = changed_values(before, {**before, **values})
         if not changes["after"]:
             return False
-        if "currency" in changes["after"] and has_ledger(stored):
-            raise InUseError("the ledger holds amounts in the site's currency")
+        if {"currency", "timezone"} & changes["after"].keys() and has_ledger(stored):
+            raise InUseError("the ledger holds amounts in the site's currency, by its clock")
         for name, value in changes["after"].items():
             setattr(stored, name, value)
         stored.full_clean()
@@ -125,7 +132,7 @@ def site_groups_update(
             changes = changed_values(_by_key(name, before[name]), _by_key(name, after[name]))
             if changes["before"] or changes["after"]:
                 audit_record(
-                    action=f"site.{name}_changed",
+                    action=_CHANGED[name],
                     actor=actor,
                     site=stored,
                     subject=str(stored),

@@ -20,6 +20,7 @@ from django.db import connection, models, transaction
 
 from ledger.models import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 from ledger.models.site import SITE_CODE_PATTERN
+from ledger.selectors.setup import has_ledger
 from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, SiteSpec, TankSpec
 
 #: Workers listen here; the payload is empty, for they load all sites again.
@@ -213,6 +214,11 @@ def _write_sites(
         else:
             new = _told(spec, _UPDATED_FIELDS)
             changed = {name: value for name, value in new.items() if getattr(site, name) != value}
+            if {"currency", "timezone"} & changed.keys() and has_ledger(site):
+                raise SiteRegistrationError(
+                    f"site {spec.code}: the ledger holds amounts in {site.currency}, by the clock "
+                    f"of {site.timezone}, not in {spec.currency} by that of {spec.timezone}"
+                )
             for name, value in changed.items():
                 setattr(site, name, value)
             outcomes.append("updated" if changed else "unchanged")

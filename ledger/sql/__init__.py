@@ -1,10 +1,23 @@
 """Hand-written SQL. Each file opens with why it exists; `NAME.reverse.sql` takes it back."""
 
+from itertools import dropwhile
 from pathlib import Path
 
 from django.db.migrations import RunSQL
 
 _FOLDER = Path(__file__).parent
+
+
+def statement(name: str, *parts: str) -> str:
+    """Return what `name.sql` says, without its opening comment.
+
+    `{PART}` in it stands for what `PART.sql` says: what several statements have in common.
+    """
+    lines = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(dropwhile(lambda line: line.startswith("--"), lines))
+    for part in parts:
+        text = text.replace(f"{{{part}}}", statement(part).strip())
+    return text
 
 
 def run_sql(name: str) -> RunSQL:

@@ -2,7 +2,8 @@
 -- where the rows are: half a million entries a second, and only some lines of text a day leave
 -- PostgreSQL. Each line is a JSON array as json_build_array writes it; decimals and times are
 -- strings, as PostgreSQL writes them in UTC. Sealing and verifying both read this statement.
--- `{entry_line}` stands for entry_line.sql.
+-- `{entry_line}` stands for entry_line.sql, `{day_deliveries}` for day_deliveries.sql. The setup is
+-- the site's as it is now: what a day was judged by is known from its sealed document alone.
 WITH wanted AS MATERIALIZED (
     SELECT d.*, s.code, s.currency
     FROM fiscal_day d
@@ -16,6 +17,13 @@ lines AS (
             'day', code, fiscal_day::text, currency, opened_at::text, closed_at::text,
             closed_by_id, close_reason, last_sequence, entry_count, highest_sequence
         )::text AS line
+    FROM wanted
+    UNION ALL
+    SELECT
+        fiscal_day, 0, '', 1, 0, 0,
+        json_build_array(
+            'declarations', encode(opening_digest, 'hex'), encode(closing_digest, 'hex')
+        )::text
     FROM wanted
     UNION ALL
     SELECT
@@ -80,7 +88,15 @@ lines AS (
     WHERE site_id = %(site_id)s AND fiscal_day BETWEEN %(first)s AND %(last)s
     UNION ALL
     SELECT
-        posted_to, 8, fiscal_day::text, sequence, revision, 0,
+        fiscal_day, 8, at::text, tank, 0, 0,
+        json_build_array(
+            'delivery', at::text, tank, product, volume::text, volume_15c::text, document,
+            received_at::text
+        )::text
+    FROM ({day_deliveries}) AS deliveries
+    UNION ALL
+    SELECT
+        posted_to, 9, fiscal_day::text, sequence, revision, 0,
         json_build_array(
             'correction', fiscal_day::text, sequence, revision, action, kind, occurred_at::text,
             product, amount::text, volume::text, volume_15c::text, unit_price::text,
@@ -92,7 +108,7 @@ lines AS (
     WHERE site_id = %(site_id)s AND posted_to BETWEEN %(first)s AND %(last)s
     UNION ALL
     SELECT
-        posted_to, 9, fiscal_day::text, sequence, revision, side,
+        posted_to, 10, fiscal_day::text, sequence, revision, side,
         json_build_array(
             'posting', fiscal_day::text, sequence, revision, side, kind, product, tax_rate::text,
             payment, fuelling_point, nozzle, tank, hour, count, volume::text, amount::text,
@@ -102,7 +118,7 @@ lines AS (
     WHERE site_id = %(site_id)s AND posted_to BETWEEN %(first)s AND %(last)s
     UNION ALL
     SELECT
-        fiscal_day, 10, '', number, 0, 0,
+        fiscal_day, 11, '', number, 0, 0,
         json_build_array(
             'explanation', number, subject, key, difference, reason, note, author_id, at::text
         )::text
@@ -123,10 +139,34 @@ turnover AS (
             AND kind = ANY (%(turnover_kinds)s)
     ) AS amounts
     GROUP BY fiscal_day
+),
+setup AS (
+    SELECT string_agg(line || chr(10), '' ORDER BY part, b, c) AS text
+    FROM (
+        SELECT
+            0 AS part, 0 AS b, 0 AS c,
+            json_build_array(
+                'allowance', wet_stock_daily_permille::text, wet_stock_daily_litres::text,
+                wet_stock_monthly_permille::text, wet_stock_monthly_litres::text
+            )::text AS line
+        FROM site
+        WHERE id = %(site_id)s
+        UNION ALL
+        SELECT
+            1, fuelling_point, number,
+            json_build_array('nozzle', fuelling_point, number, tank)::text
+        FROM nozzle
+        WHERE site_id = %(site_id)s AND tank IS NOT NULL
+        UNION ALL
+        SELECT 2, number, 0, json_build_array('tank', number, product)::text
+        FROM tank
+        WHERE site_id = %(site_id)s
+    ) AS setup_lines
 )
 SELECT
     fiscal_day,
     string_agg(line || chr(10), '' ORDER BY part, a COLLATE "C", b, c, d),
+    (SELECT text FROM setup),
     coalesce(max(turnover.amount), 0.00)
 FROM lines
 JOIN wanted USING (fiscal_day)

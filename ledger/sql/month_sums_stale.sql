@@ -1,6 +1,5 @@
 -- Which months of sites hold another number of entries than when they were summed up
--- (month_totals.sql). A question of its own: the answer is nearly always none, and then nothing else
--- has to be read.
+-- (month_totals.sql). Asked only after a report found that some do.
 SELECT held.site_id, held.month
 FROM (
     SELECT site_id, date_trunc('month', fiscal_day)::date AS month, sum(entry_count) AS entries

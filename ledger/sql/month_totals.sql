@@ -1,8 +1,8 @@
 -- Sums the day totals of whole months up, so that a report of a year reads twelve rows where there
 -- are three hundred. A sum stands beside the number of entries that it is made of: entries only ever
--- come in, so it is right as long as the ledger holds that many of its site's month. Whoever wants a
--- report asks for this first, and what has changed since (a late entry) is summed up anew; one
--- statement, so that a month's three sums and the number are of one moment.
+-- come in, so it is right as long as the ledger holds that many of its site's month. Whoever
+-- reads them for a report sees whether that is so, and what has changed since (a late entry) is summed
+-- up anew; one statement, so that a month's three sums and the number are of one moment.
 WITH stale AS MATERIALIZED (
     SELECT site_id, month
     FROM unnest(%(site_ids)s::smallint[], %(months)s::date[]) AS asked (site_id, month)

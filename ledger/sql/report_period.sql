@@ -1,11 +1,19 @@
 -- Everything that a report of a period says of some sites' turnover, in one statement and so of one
 -- moment: the products of a report add up to its payments and its hours however much is coming in.
 -- Each row names its part; totals are the raw ones and what corrections posted to the period move.
--- `months` were summed up ahead (month_totals.sql): their days are left out of the day totals here.
+-- `months` were summed up ahead (month_totals.sql): their days are left out of the day totals here,
+-- and the part "outdated" says whether the ledger holds other entries of them by now.
+--
+-- Each part adds its tables up by itself, to a few rows, because only so does PostgreSQL read them
+-- with several processes at once: that is faster than adding them up once, site by site and rate by
+-- rate, for all parts.
 WITH days AS MATERIALIZED (
     SELECT site_id, count(*) AS days, sum(entry_count) AS entries, sum(
-        greatest(coalesce(last_sequence, 0), highest_sequence) - entry_count
-    ) AS missing
+            greatest(coalesce(last_sequence, 0), highest_sequence) - entry_count
+        ) AS missing,
+        sum(entry_count) FILTER (
+            WHERE fiscal_day BETWEEN %(first_month)s AND %(last_month)s
+        ) AS in_months
     FROM fiscal_day
     WHERE fiscal_day BETWEEN %(first)s AND %(last)s AND entry_count > 0
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
@@ -17,26 +25,39 @@ posted AS MATERIALIZED (
     WHERE posted_to BETWEEN %(first)s AND %(last)s
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
 ),
-sums AS MATERIALIZED (
-    SELECT site_id, product, kind, tax_rate, sum(count) AS count, sum(volume) AS volume,
+by_site AS (
+    SELECT site_id, kind, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount,
+        sum(tax) AS tax
+    FROM day_total
+    WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT site_id, kind, sum(count), sum(volume), sum(amount), sum(tax)
+    FROM month_total
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT site_id, kind, count, volume, amount, tax
+    FROM posted
+),
+products AS (
+    SELECT currency, product, kind, tax_rate, sum(count) AS count, sum(volume) AS volume,
         sum(amount) AS amount, sum(tax) AS tax
-    FROM (
-        SELECT site_id, product, kind, tax_rate, sum(count) AS count, sum(volume) AS volume,
-            sum(amount) AS amount, sum(tax) AS tax
-        FROM day_total
-        WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
-            AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-        GROUP BY 1, 2, 3, 4
-        UNION ALL
-        SELECT site_id, product, kind, tax_rate, count, volume, amount, tax
-        FROM month_total
-        WHERE month BETWEEN %(first_month)s AND %(last_month)s
-            AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-        UNION ALL
-        SELECT site_id, product, kind, coalesce(tax_rate, -1), count, volume, amount, tax
-        FROM posted
-    ) AS parts
+    FROM day_total JOIN site ON site.id = site_id
+    WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
     GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT currency, product, kind, tax_rate, sum(count), sum(volume), sum(amount), sum(tax)
+    FROM month_total JOIN site ON site.id = site_id
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT currency, product, kind, coalesce(tax_rate, -1), count, volume, amount, tax
+    FROM posted JOIN site ON site.id = site_id
 ),
 payments AS (
     SELECT currency, payment, kind, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount
@@ -79,14 +100,26 @@ FROM site
 LEFT JOIN days ON days.site_id = site.id
 WHERE %(site_ids)s::smallint[] IS NULL OR site.id = ANY(%(site_ids)s::smallint[])
 UNION ALL
+SELECT 'outdated', '', NULL, NULL, NULL, NULL, NULL, NULL, count(*), NULL, NULL, NULL, NULL, NULL
+FROM days
+LEFT JOIN (
+    SELECT site_id, sum(entries) AS entries
+    FROM month_sum
+    WHERE month BETWEEN %(first_month)s AND %(last_month)s
+        AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
+    GROUP BY site_id
+) AS summed_up ON summed_up.site_id = days.site_id
+-- Entries only ever come in, so no month can make good for what another one lacks.
+WHERE coalesce(days.in_months, 0) <> coalesce(summed_up.entries, 0)
+UNION ALL
 SELECT 'site kind', currency, site_id, NULL, NULL, kind, NULL, NULL, sum(count)::bigint, sum(volume),
     sum(amount), sum(tax), NULL, NULL
-FROM sums JOIN site ON site.id = sums.site_id
+FROM by_site JOIN site ON site.id = by_site.site_id
 GROUP BY currency, site_id, kind
 UNION ALL
 SELECT 'product', currency, NULL, NULL, product, kind, tax_rate, NULL, sum(count)::bigint,
     sum(volume), sum(amount), sum(tax), NULL, NULL
-FROM sums JOIN site ON site.id = sums.site_id
+FROM products
 GROUP BY currency, product, kind, tax_rate
 UNION ALL
 SELECT 'payment', currency, NULL, NULL, NULL, kind, NULL, payment, sum(count)::bigint, sum(volume),

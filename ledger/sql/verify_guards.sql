@@ -18,7 +18,22 @@ FROM (
         ('explanation', 'explanation_sealed'),
         ('day_seal', 'day_seal_append_only'),
         ('day_seal', 'day_seal_no_truncate'),
-        ('fiscal_day', 'fiscal_day_sealed')
+        ('fiscal_day', 'fiscal_day_sealed'),
+        ('fiscal_day', 'fiscal_day_sealed_truncate'),
+        ('correction', 'correction_posted_sealed'),
+        ('delivery', 'delivery_comes_unsealed'),
+        ('delivery', 'delivery_sealed_once'),
+        ('delivery', 'delivery_append_only'),
+        ('delivery', 'delivery_no_truncate'),
+        ('site', 'site_kept'),
+        ('quarantine', 'quarantine_kept'),
+        ('quarantine_decision', 'quarantine_decision_append_only'),
+        ('quarantine_decision', 'quarantine_decision_no_truncate')
+    UNION ALL
+    SELECT tbl, format('%s_sealed_%s', tbl, event)
+    FROM unnest(ARRAY[
+        'day_total', 'hour_total', 'payment_total', 'declared_total', 'totalizer', 'dip'
+    ]) AS tbl, unnest(ARRAY['insert', 'update', 'move', 'delete', 'truncate']) AS event
 ) AS wanted (tbl, name)
 LEFT JOIN pg_trigger t
     ON t.tgrelid = to_regclass(wanted.tbl) AND t.tgname = wanted.name AND NOT t.tgisinternal

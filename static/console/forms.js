@@ -4,9 +4,17 @@
  *
  *   <div data-error-summary tabindex="-1">…<a href="#id_code">   in the page or swapped into it
  *   <form>…<p data-failed hidden>                                shown while a request has failed
+ *   <form>…<p data-signed-out hidden>                            shown when the session has ended
+ *
+ * Whose session ended loses nothing: a form that htmx may no longer send is sent the plain way,
+ * and the server's answer, a form to sign in, carries along what was typed (console/typed.py). A
+ * page that would be loaded anew (live.js asks: "page:reload") stays while something is typed.
  */
 (() => {
   "use strict";
+
+  /** The status that says: not signed in, or not with this page. */
+  const SIGN_IN_FIRST = 401;
 
   const focusErrors = (root) => root?.querySelector("[data-error-summary]")?.focus();
 
@@ -43,8 +51,41 @@
 
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) => {
+      if (event.detail.xhr?.status === SIGN_IN_FIRST) return signedOut(event);
       const failure = failureOf(event);
       if (failure) failure.hidden = false;
     });
   }
+
+  // --- Who is signed out by now ------------------------------------------------------------------
+
+  const STORING = "form[method=post]";
+  /** Whether the person typed something that was not sent; what came back filled in is that too. */
+  let isTyped = new URLSearchParams(location.search).has("typed");
+
+  document.addEventListener("input", (event) => {
+    if (event.target.closest?.(STORING)) isTyped = true;
+  });
+
+  function signedOut(event) {
+    const { elt, requestConfig } = event.detail;
+    // Pieces of a live page are the business of live.js.
+    if (elt.hasAttribute("data-fragment")) return;
+    if (requestConfig.verb === "post" && elt.matches("form[action]")) {
+      // As the browser itself does: a field may be called "submit".
+      HTMLFormElement.prototype.submit.call(elt);
+    } else if (mayReload()) {
+      location.reload();
+    }
+  }
+
+  function mayReload() {
+    return document.dispatchEvent(new CustomEvent("page:reload", { cancelable: true }));
+  }
+
+  document.addEventListener("page:reload", (event) => {
+    if (!isTyped) return;
+    event.preventDefault();
+    for (const note of document.querySelectorAll("[data-signed-out]")) note.hidden = false;
+  });
 })();

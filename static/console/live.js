@@ -134,8 +134,10 @@
     if (event.persisted) reconnect();
   });
 
-  /** Ask for the page anew, though never in a tight circle: then return false. */
+  /** Ask for the page anew, though never in a tight circle, and not where half-typed text would be
+   * lost over it (forms.js objects): then return false. */
   function reload() {
+    if (!document.dispatchEvent(new CustomEvent("page:reload", { cancelable: true }))) return false;
     const key = "live-reloaded-at";
     const before = Number(sessionStorage.getItem(key));
     if (Date.now() - before < RELOAD_AT_MOST_EVERY_MS) return false;
@@ -187,14 +189,17 @@
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const request = pollOf(event);
-    if (!request || !event.detail.shouldSwap) return;
+    if (!request) return;
     const { xhr } = event.detail;
+    // The session is over: the page itself asks to sign in.
+    if (xhr.status === 401) reload();
+    if (!event.detail.shouldSwap) return;
     // A stream that came back meanwhile has brought what is newer.
     if (isStreaming) event.detail.shouldSwap = false;
     else if (isSamePiece(request.elt, xhr.responseText)) {
       etags.set(request.elt, xhr.getResponseHeader("ETag"));
     } else {
-      // Another piece than was asked for is a sign-in page: the session is over.
+      // Another piece than was asked for: the page is another one by now.
       event.detail.shouldSwap = false;
       event.detail.isError = true;
       reload();

@@ -1,6 +1,7 @@
 /*
  * The shell: the site switcher (a combobox over options that the server renders), menus that
- * close with Esc or a click elsewhere, "/" for search, and folds that stay as they were left.
+ * close with Esc or a click elsewhere, "/" for search, lists that one walks through with the arrow
+ * keys, and folds that stay as they were left.
  */
 (() => {
   "use strict";
@@ -134,5 +135,24 @@
     event.preventDefault();
     const at = items.indexOf(item) + places[event.key];
     items[Math.min(Math.max(at, 0), items.length - 1)].focus();
+  });
+
+  // Lines of links, one below the other: down and up go to the same link of the next line.
+  const LINES = { ArrowUp: -1, ArrowDown: 1 };
+
+  document.addEventListener("keydown", (event) => {
+    const link = event.target.closest?.("[data-walk] a[href]");
+    const step = LINES[event.key];
+    if (!link || !step || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const linksOf = (line) => [...line.querySelectorAll("a[href]")];
+    const lines = [...link.closest("[data-walk]").children];
+    const at = lines.findIndex((line) => line.contains(link));
+    const column = linksOf(lines[at]).indexOf(link);
+    let next = at + step;
+    while (lines[next] && !linksOf(lines[next]).length) next += step;
+    if (!lines[next]) return;
+    event.preventDefault();
+    const links = linksOf(lines[next]);
+    links[Math.min(column, links.length - 1)].focus();
   });
 })();

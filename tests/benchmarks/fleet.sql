@@ -27,6 +27,20 @@ INSERT INTO pump_state (site_id, fuelling_point, state, since, at, received_at)
 SELECT id, n, CASE WHEN id %% 83 = n THEN 'inoperative' ELSE 'idle' END, now(), now(), now()
 FROM site CROSS JOIN generate_series(1, 8) AS n;
 
+-- Of every seventh point the last sale was a while ago; of few of those it is news.
+INSERT INTO nozzle_state (site_id, fuelling_point, nozzle, fiscal_day, sequence, occurred_at, product,
+    volume, amount)
+SELECT id, point, nozzle, current_date, CASE WHEN (id + point) %% 7 = 0 THEN 340 ELSE 390 END + nozzle,
+    now() - CASE WHEN (id + point) %% 7 = 0 THEN interval '1 hour' ELSE interval '9 minutes' END,
+    'E10', 30, 45
+FROM site CROSS JOIN generate_series(1, 8) AS point CROSS JOIN generate_series(1, 3) AS nozzle;
+
+INSERT INTO point_silence (site_id, fuelling_point, fiscal_day, sequence, last_sale_at, judged_at,
+    look_again_after, sales_elsewhere, usual_every_s)
+SELECT site_id, fuelling_point, fiscal_day, sequence, occurred_at, now(), 1000, 50,
+    CASE WHEN site_id %% 83 = fuelling_point THEN 300 END
+FROM nozzle_state WHERE nozzle = 3 AND sequence = 343;
+
 INSERT INTO site_status (site_id, online, at, since, last_heard_at)
 SELECT id, id %% 97 <> 0, now(), now(),
     now() - CASE WHEN id %% 43 = 0 THEN interval '1 hour' ELSE interval '5 s' END

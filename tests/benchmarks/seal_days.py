@@ -1,10 +1,12 @@
-"""Seals every closed day, site by site, as two people would; prints how many and how long.
+"""Seals closed days, site by site, as two people would; prints how many and how long.
 
-python -m tests.benchmarks.seal_days
+python -m tests.benchmarks.seal_days [--site CODE] [--last DATE]
 """
 
 from __future__ import annotations
 
+import argparse
+import datetime
 import json
 import time
 
@@ -13,19 +15,38 @@ import django
 django.setup()
 
 from console.models import Role, User  # noqa: E402 models want Django set up
-from ledger.models import FiscalDay  # noqa: E402
-from ledger.services.sealing import day_seal, seal_propose  # noqa: E402
+from ledger.models import Explanation, FiscalDay  # noqa: E402
+from ledger.selectors.reconciliation import reconciliation  # noqa: E402
+from ledger.services.sealing import day_seal, difference_explain, seal_propose  # noqa: E402
 
 
 def main() -> None:
-    """Propose and seal all days in their order."""
+    """Explain what differs, propose and seal all days in their order."""
+    parser = argparse.ArgumentParser(prog="seal_days")
+    parser.add_argument("--site", help="only this site's")
+    parser.add_argument("--last", type=datetime.date.fromisoformat, help="up to this fiscal day")
+    options = parser.parse_args()
     proposer, sealer = (
-        User.objects.get_or_create(username=f"bench-{role}", role=role)[0]
+        User.objects.get_or_create(username=f"bench-{role}", defaults={"role": role})[0]
         for role in (Role.STAFF, Role.APPROVER)
     )
-    began, count = time.perf_counter(), 0
     days = FiscalDay.objects.filter(sealed_at=None).select_related("site")
+    if options.site:
+        days = days.filter(site__code=options.site)
+    if options.last:
+        days = days.filter(fiscal_day__lte=options.last)
+    began, count = time.perf_counter(), 0
     for day in days.order_by("site", "fiscal_day"):
+        for difference in reconciliation(day).unexplained if options.site else ():
+            difference_explain(
+                day=day,
+                subject=difference.subject,
+                key=difference.key,
+                difference=difference.stated,
+                reason=Explanation.Reason.SITE_WRONG,
+                note="",
+                author=proposer,
+            )
         seal_propose(day=day, proposed_by=proposer)
         day_seal(day=day, sealed_by=sealer)
         count += 1

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import paho.mqtt.client as paho
 import pytest
 from django.db import connection
+from paho.mqtt.enums import CallbackAPIVersion
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.controller import WAIT_S, Controller
 from tests.browser_path import chromium_path
-from tests.conftest import free_port, wait_for_port
-from tests.factories import PASSWORD
+from tests.conftest import BrokerAddress, free_port, wait_for_port
+from tests.factories import PASSWORD, make_forecourt
+from tests.integration.conftest import Rig
 
 if TYPE_CHECKING:
     from console.models import User
+    from ledger.models import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A machine that runs the whole suite on two cores may be slow, a page never this slow.
@@ -125,3 +131,49 @@ def sign_in(page: Page, user: User) -> None:
     page.get_by_role("button", name="Sign in").click()
     # Until it is loaded, scripts included, so that keys pressed from now on are heard.
     page.wait_for_url(lambda url: "/sign-in/" not in url)
+
+
+@pytest.fixture
+def site(committed_db: None) -> Site:
+    return make_forecourt("S1", name="Harbour Road")
+
+
+@pytest.fixture
+def controller(embedded_broker: BrokerAddress, site: Site) -> Iterator[Controller]:
+    controller = Controller(embedded_broker, site.code)
+    yield controller
+    controller.close()
+
+
+@pytest.fixture
+def start_worker(
+    database_url: str,
+    embedded_broker: BrokerAddress,
+    controller: Controller,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[[], None]]:
+    """Return a function that starts a worker, which then stores all that was published before."""
+    name = request.node.name.replace("[", "-").replace("]", "")
+    # As if it had been there before: the broker keeps for it what comes until it is.
+    sleeper = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id=f"forecourt-{name}", clean_session=False
+    )
+    subscribed: list[int] = []
+    sleeper.on_subscribe = lambda client, userdata, mid, codes, properties: subscribed.append(mid)
+    sleeper.connect("127.0.0.1", embedded_broker.port)
+    sleeper.subscribe("forecourt/#", qos=1)
+    deadline = time.monotonic() + WAIT_S
+    while not subscribed:
+        assert time.monotonic() < deadline, "the broker does not answer"
+        sleeper.loop(0.1)
+    sleeper.disconnect()
+    rig = Rig(embedded_broker, database_url, tmp_path, name)
+
+    def start() -> None:
+        rig.start_worker()
+
+    yield start
+    for worker in rig.workers:
+        if worker.process.poll() is None:
+            assert worker.stop() == 0

@@ -8,3 +8,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A variable that nobody gave to a template is an error.
 TEMPLATES[0]["OPTIONS"] = strict_options(TEMPLATES[0]["OPTIONS"], is_cached=True)
+
+# As production's, and an address where something goes wrong.
+ROOT_URLCONF = "tests.browser.server_urls"

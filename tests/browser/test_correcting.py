@@ -7,14 +7,13 @@ import re
 from decimal import Decimal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from console.models import Role
 from ledger.models import Correction, Entry, EntryFlag, FiscalDay
 from tests.browser.conftest import sign_in
-from tests.factories import make_correction, make_day, make_forecourt, make_user
+from tests.factories import make_day, make_forecourt, make_user
 
 DAY = datetime.date(2026, 11, 22)
 DAY_PAGE = f"/sites/HILL/days/{DAY}/"
@@ -117,47 +116,3 @@ def test_many_get_a_new_price(page: Page, day: FiscalDay) -> None:
     page.get_by_role("button", name="Correct 3 entries").click()
     expect(page.get_by_text("3 entries corrected.")).to_be_visible()
     assert Correction.objects.count() == 3
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
-def test_the_pages_have_no_violations(page: Page, day: FiscalDay, theme: str, width: int) -> None:
-    make_correction(Entry.objects.get(sequence=1), amount=Decimal(40))
-    make_correction(Entry.objects.get(sequence=2), needs_approval=True, amount=Decimal(40))
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-    sign_in(page, make_user(Role.APPROVER))
-    found = {}
-    for name, path in (
-        ("entry", ENTRY),
-        ("waiting", f"{DAY_PAGE}2/"),
-        ("void", f"{DAY_PAGE}3/void/"),
-        ("form", f"{ENTRY}correct/"),
-        ("error", ""),
-        ("preview", ""),
-        ("add", f"{DAY_PAGE}4/add/"),
-        ("bulk", f"{DAY_PAGE}correct/"),
-        ("bulk preview", ""),
-        ("approvals", "/approvals/"),
-        ("day", DAY_PAGE),
-    ):
-        if path:
-            page.goto(path)
-        elif name == "error":
-            page.get_by_label("Amount").fill("much")
-            page.get_by_role("button", name="Show what changes").click()
-            expect(page.locator("[data-error-summary]")).to_be_focused()
-        else:
-            if name == "preview":
-                page.get_by_label("Amount").fill("30.00")
-            else:
-                page.get_by_label("New price").fill("1")
-            page.get_by_label("Reason").select_option("wrong_price")
-            page.get_by_role("button", name="Show what changes").click()
-            expect(page.locator("#preview")).to_be_visible()
-        report = Axe().run(page)
-        if report.violations_count:
-            found[name] = report.generate_report()
-        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-            found[f"{name} scrolls sideways"] = ""
-    assert not found, "\n".join(f"{name}\n{report}" for name, report in found.items())

@@ -1,162 +1,24 @@
-"""A site manager's day at the console: a real broker, worker, server and browser.
-
-The site's controller is a client as any integrator would write it; it keeps what it sold, and
-answers when the console asks for it again.
-"""
+"""A site manager's day at the console: a real broker, worker, server and browser."""
 
 from __future__ import annotations
 
 import datetime
-import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import paho.mqtt.client as paho
-import psycopg
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 from playwright.sync_api import Browser, Page, expect
 
 from console.models import Role, User
 from ledger.models import AlarmAcknowledgement, Command, Site
 from tests.browser.conftest import running_console, sign_in
-from tests.conftest import BrokerAddress, free_port
-from tests.factories import make_day, make_forecourt, make_user
-from tests.integration.conftest import Rig
-
-TODAY = datetime.datetime.now(datetime.UTC).date().isoformat()
-WAIT_S = 20
-
-
-class Controller:
-    """The site's side of the line."""
-
-    def __init__(self, broker: BrokerAddress, code: str) -> None:
-        self._root = f"forecourt/v1/{code}"
-        self.commands: list[dict[str, Any]] = []
-        self.is_deaf = False
-        self._sold: dict[int, dict[str, Any]] = {}
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", broker.port)
-        self._client.subscribe(f"{self._root}/commands", qos=1)
-        self._client.loop_start()
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def say(self, lane: str, **message: Any) -> None:
-        """Publish, and return once the broker has it."""
-        is_live = "/" in lane
-        at = datetime.datetime.now(datetime.UTC).isoformat()
-        self._publish(lane, {"at": at} | message, retain=is_live or lane == "status")
-
-    def pump(self, number: int, state: str, **message: Any) -> None:
-        self.say(f"pumps/{number}", state=state, **message)
-
-    def sell(self, sequence: int, *, is_lost: bool = False, **changes: Any) -> None:
-        """Number a sale and publish it, unless it gets lost on the way."""
-        self._sold[sequence] = {
-            "fiscal_day": TODAY,
-            "sequence": sequence,
-            "kind": "sale",
-            "occurred_at": datetime.datetime.now(datetime.UTC).isoformat(),
-            "product": "E10",
-            "amount": "59.16",
-            "volume": "40.000",
-            "unit_price": "1.4790",
-            "fuelling_point": 1,
-            "nozzle": 1,
-            "tank": 1,
-        } | changes
-        if not is_lost:
-            self._publish("ledger", self._sold[sequence])
-
-    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
-        command = json.loads(message.payload)
-        self.commands.append(command)
-        if self.is_deaf:
-            return
-        for first, last in command["ranges"]:
-            for sequence in range(first, last + 1):
-                # Not waited for: this is the thread that would hear the acknowledgement.
-                payload = json.dumps(self._sold[sequence])
-                self._client.publish(f"{self._root}/ledger", payload, qos=1)
-
-    def _publish(self, lane: str, message: dict[str, Any], *, retain: bool = False) -> None:
-        payload = json.dumps(message)
-        sent = self._client.publish(f"{self._root}/{lane}", payload, qos=1, retain=retain)
-        sent.wait_for_publish(WAIT_S)
-        assert sent.is_published()
-
-
-@pytest.fixture
-def site(committed_db: None) -> Site:
-    return make_forecourt("S1", name="Harbour Road")
+from tests.browser.controller import TODAY, WAIT_S, Controller, until
+from tests.conftest import free_port
+from tests.factories import make_day, make_user
 
 
 @pytest.fixture
 def manager(site: Site) -> User:
     return make_user(Role.MANAGER, site, first_name="Maja", last_name="Lindqvist")
-
-
-@pytest.fixture
-def controller(embedded_broker: BrokerAddress, site: Site) -> Iterator[Controller]:
-    controller = Controller(embedded_broker, site.code)
-    yield controller
-    controller.close()
-
-
-@pytest.fixture
-def start_worker(
-    database_url: str,
-    embedded_broker: BrokerAddress,
-    controller: Controller,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> Iterator[Callable[[], None]]:
-    """Return a function that starts a worker, which then stores all that was published before."""
-    name = request.node.name.replace("[", "-").replace("]", "")
-    # As if it had been there before: the broker keeps for it what comes until it is.
-    sleeper = paho.Client(
-        CallbackAPIVersion.VERSION2, client_id=f"forecourt-{name}", clean_session=False
-    )
-    subscribed: list[int] = []
-    sleeper.on_subscribe = lambda client, userdata, mid, codes, properties: subscribed.append(mid)
-    sleeper.connect("127.0.0.1", embedded_broker.port)
-    sleeper.subscribe("forecourt/#", qos=1)
-    deadline = time.monotonic() + WAIT_S
-    while not subscribed:
-        assert time.monotonic() < deadline, "the broker does not answer"
-        sleeper.loop(0.1)
-    sleeper.disconnect()
-    rig = Rig(embedded_broker, database_url, tmp_path, name)
-
-    def start() -> None:
-        rig.start_worker()
-
-    yield start
-    for worker in rig.workers:
-        if worker.process.poll() is None:
-            assert worker.stop() == 0
-
-
-def until(database_url: str, question: str, answer: Any) -> None:
-    """Return once the query's value is the answer; the worker rings when it may be."""
-    value = None
-    deadline = time.monotonic() + WAIT_S
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("LISTEN ledger_changes")
-        while time.monotonic() < deadline:
-            row = connection.execute(question).fetchone()
-            if (value := row and row[0]) == answer:
-                return
-            for _ in connection.notifies(timeout=1, stop_after=1):
-                pass
-    pytest.fail(f"{question!r} is {value!r}, not {answer!r}")
 
 
 def open_the_day(controller: Controller) -> None:

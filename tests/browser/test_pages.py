@@ -14,6 +14,23 @@ from tests.browser.conftest import sign_in
 from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
 
 DAY = "2026-11-21"
+#: More stops than any of these pages has.
+STOPS_MAX = 150
+#: What has the focus, whether it shows it, and whether it lies where one can see it.
+FOCUSED = """() => {
+  const focused = document.activeElement;
+  if (focused === document.body) return null;
+  // A field's frame shows the focus of what is inside; a radio's label that of its choice.
+  const framed = [focused, focused.parentElement, focused.parentElement.parentElement];
+  const styles = framed.map(each => getComputedStyle(each));
+  const box = focused.closest("label, a, button, summary, input, select, [tabindex]")
+    .getBoundingClientRect();
+  return {
+    what: focused.outerHTML.slice(0, 160),
+    isMarked: styles.some(style => style.outlineStyle !== "none" && style.outlineWidth !== "0px"),
+    isSeen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+  };
+}"""
 
 
 def test_a_wrong_password_says_so_and_the_right_one_goes_on(page: Page) -> None:
@@ -66,6 +83,58 @@ def test_what_was_typed_finds_sites_without_choosing(page: Page) -> None:
     expect(page.locator("#switcher-options").get_by_role("option")).to_have_count(2)
     page.keyboard.press("Enter")
     expect(page.locator("#network_sites").get_by_role("row")).to_have_count(3)
+
+
+def test_lists_are_walked_through_with_the_arrow_keys(page: Page) -> None:
+    for code in ("A1", "B2", "C3"):
+        make_site(code)
+    sign_in(page, make_user())
+    links = page.locator(".site-row__link")
+    links.first.focus()
+    for key, at in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowDown", 2), ("ArrowUp", 1)):
+        page.keyboard.press(key)
+        expect(links.nth(at)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/sites/B2/$"))
+
+
+def test_escape_closes_the_menu_and_leaves_the_focus_where_it_was_opened(page: Page) -> None:
+    sign_in(page, make_user())
+    menu = page.locator(".account summary")
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(menu).to_be_focused()
+
+
+def test_the_first_tab_skips_to_the_content(page: Page) -> None:
+    sign_in(page, make_user())
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["/", "/sites/S1/", f"/sites/S1/days/{DAY}/", "/ledger/"])
+def test_whatever_has_the_focus_shows_it(page: Page, path: str) -> None:
+    """All the way through the page by Tab: each stop has a mark, and no stop is hidden."""
+    make_day(make_forecourt("S1"), fiscal_day=DAY, entries=5, last_sequence=6)
+    sign_in(page, make_user())
+    page.goto(path)
+    reached: list[str] = []
+    while True:
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        if stop is None or len(reached) == STOPS_MAX:
+            break
+        reached.append(stop["what"])
+        assert stop["isMarked"], stop["what"]
+        assert stop["isSeen"], stop["what"]
+    assert len(reached) > 15
+    assert len(reached) < STOPS_MAX
 
 
 def test_the_theme_is_remembered(page: Page) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from console.models import Role, User
@@ -120,29 +119,17 @@ def test_what_did_not_get_through_says_so_and_stays(page: Page) -> None:
     page.context.set_offline(False)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
-def test_forms_pass_axe_and_fit(page: Page, scheme: str, width: int) -> None:
+def test_what_is_touched_on_a_phone_is_large_enough(page: Page) -> None:
     make_forecourt("S1")
     person = make_user(Role.ADMINISTRATOR)
     sign_in(page, person)
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    page.set_viewport_size({"width": width, "height": 800})
-    pages = ["/sites/", "/new-site/", "/people/", "/people/new/", f"/people/{person.pk}/"]
+    page.set_viewport_size({"width": 360, "height": 800})
+    pages = ["/new-site/", "/people/new/", f"/people/{person.pk}/"]
     pages += [f"/sites/S1/setup/{part}" for part in ("", "products/", "tanks/", "points/")]
     for path in pages:
         page.goto(path)
-        if (required := page.locator("form.form input[required]")).count():
-            required.first.fill("")
-            page.locator("form.form .button--primary").click()
-            expect(page.locator("[data-error-summary]")).to_be_focused()
-        found = Axe().run(page)
-        assert found.response["violations"] == [], f"{path}: {found.generate_report()}"
-        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(overflow) == 0, path
-        if width == 360:
-            small = page.locator("form.form :is(.button, select, input[type=text])").evaluate_all(
-                "found => found.filter(e => e.checkVisibility() && e.offsetHeight < 40)"
-                ".map(e => e.outerHTML)"
-            )
-            assert small == [], path
+        small = page.locator("form.form :is(.button, select, input[type=text])").evaluate_all(
+            "found => found.filter(e => e.checkVisibility() && e.offsetHeight < 40)"
+            ".map(e => e.outerHTML)"
+        )
+        assert small == [], path

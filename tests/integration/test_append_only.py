@@ -10,9 +10,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from console.models import Role
-from ledger.models import AuditEvent, Correction, CorrectionPosting, Kind
+from ledger.models import AuditEvent, Correction, CorrectionPosting, Delivery, FiscalDay, Kind
 from ledger.services.audit import audit_record, changed_values
-from tests.factories import make_correction, make_entry, make_site, make_user
+from tests.factories import make_correction, make_day, make_entry, make_site, make_user
 
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 DAY = NOW.date()
@@ -93,6 +93,51 @@ def test_postings_and_the_audit_trail_are_not_changed(proposal: Correction) -> N
     ):
         with pytest.raises(IntegrityError, match="UPDATE is refused"), transaction.atomic():
             rows.update(**changed)
+
+
+@pytest.mark.django_db
+class TestADelivery:
+    @pytest.fixture
+    def delivery(self) -> Delivery:
+        site = make_site()
+        make_day(site, fiscal_day=str(DAY))
+        return Delivery.objects.create(
+            site=site, tank=1, at=NOW, product="E10", volume=Decimal(1000), received_at=NOW
+        )
+
+    @pytest.mark.parametrize(
+        ("how", "why"),
+        [
+            ("UPDATE delivery SET volume = 1", "UPDATE is refused"),
+            ("UPDATE delivery SET volume = 1, fiscal_day = '2026-11-22'", "UPDATE is refused"),
+            ("DELETE FROM delivery", "DELETE is refused"),
+            ("TRUNCATE delivery", "TRUNCATE is refused"),
+            (
+                (
+                    "INSERT INTO delivery"
+                    " (site_id, tank, at, product, volume, document, received_at, fiscal_day)"
+                    " SELECT site_id, 2, at, product, 1, '', at, '2026-11-22' FROM delivery"
+                ),
+                "comes without a fiscal day",
+            ),
+        ],
+    )
+    def test_stays_as_it_was_told(self, delivery: Delivery, how: str, why: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            with pytest.raises(IntegrityError, match=why):
+                cursor.execute(how)
+
+    def test_is_taken_by_one_seal(self, delivery: Delivery) -> None:
+        assert Delivery.objects.update(fiscal_day=DAY) == 1
+        for another in (DAY + datetime.timedelta(days=1), None):
+            with pytest.raises(IntegrityError, match="UPDATE is refused"), transaction.atomic():
+                Delivery.objects.update(fiscal_day=another)
+
+    def test_is_not_taken_by_a_day_that_is_sealed(self, delivery: Delivery) -> None:
+        FiscalDay.objects.update(sealed_at=NOW)
+        with pytest.raises(IntegrityError, match="is sealed: it takes no delivery"):
+            Delivery.objects.update(fiscal_day=DAY)
 
 
 @pytest.mark.django_db

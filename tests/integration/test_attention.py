@@ -184,13 +184,13 @@ def test_a_line_has_the_records_that_it_speaks_of() -> None:
 
 def test_the_number_of_queries_is_that_of_one_site(django_assert_num_queries: Any) -> None:
     now, _ = make_trouble()
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         amiss = found(now, quarantine=Quarantine.objects.all())
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         attention_list(amiss)
     for _ in range(3):
         make_trouble()
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         amiss = found(now, quarantine=Quarantine.objects.all())
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         attention_list(amiss)

@@ -19,7 +19,7 @@ from django.test import AsyncClient
 
 from console.audit_export import PIECE_BYTES, TABLES, audit_archive
 from console.models import Role, User
-from ledger.models import Site
+from ledger.models import Delivery, Site
 from tests.factories import make_day, make_forecourt, make_site, make_user
 
 DAY = datetime.date(2026, 11, 21)
@@ -57,6 +57,21 @@ def test_everything_of_a_period_and_of_nothing_else(committed_db: None, tmp_path
         assert {f["file"]: f["rows"] for f in manifest["files"]}["entry.csv"] == 3
         archive.extractall(tmp_path)
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path, check=True)
+
+
+def test_a_delivery_is_there_with_the_days_around_it_and_with_its_sealed_day(
+    committed_db: None,
+) -> None:
+    site = make_forecourt("S1")
+    make_day(site, fiscal_day="2026-11-21")
+    for number in (19, 20, 22, 24, 25):
+        at = datetime.datetime(2026, 11, number, 9, tzinfo=datetime.UTC)
+        Delivery.objects.create(site=site, tank=1, at=at, product="E10", volume=100, received_at=at)
+    # A day that stayed open for days, and is sealed.
+    Delivery.objects.filter(at__day=25).update(fiscal_day=DAY)
+    data = b"".join(audit_archive(site_ids=None, first=DAY, last=DAY, asked_by="the auditor"))
+    with opened(data) as archive:
+        assert [row["at"][8:10] for row in rows_of(archive, "delivery")] == ["20", "22", "25"]
 
 
 def test_no_site_is_an_archive_without_rows(committed_db: None) -> None:

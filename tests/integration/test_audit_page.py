@@ -51,6 +51,23 @@ def record(actor: Any = "a program", action: str = "site.changed", **values: Any
         return audit_record(action=action, actor=actor, **values)
 
 
+def test_of_rows_that_changed_only_what_differs_is_shown(reader: Client, site: Site) -> None:
+    row = {"code": "E10", "name": "Super", "unit_price": "1.4790"}
+    detail = {
+        "before": {"E10": row, "LPG": None},
+        "after": {"E10": {**row, "unit_price": "1.5990"}, "LPG": {"code": "LPG"}},
+    }
+    record(action="site.products_changed", site=site, detail=detail)
+    text = flat(reader.get("/audit/").text)
+    assert "Products changed" in text
+    price = '<th scope="row">E10, price a litre</th>'
+    old, new = '<del class="old">1.4790</del>', '<ins class="new">1.5990</ins>'
+    assert f"{price} <td> {old} </td> <td> {new} </td>" in text
+    assert "Super" not in text
+    old, new = '<del class="old">\N{EN DASH}</del>', '<ins class="new">code: LPG</ins>'
+    assert f'<th scope="row">LPG</th> <td> {old} </td> <td> {new} </td>' in text
+
+
 def test_a_change_is_shown_before_and_after(reader: Client, site: Site, person: User) -> None:
     detail = {"before": {"name": "Harbor"}, "after": {"name": "<b>Harbour"}, "note": "as signed"}
     record(person, site=site, detail=detail)

@@ -27,6 +27,7 @@ from ledger.models import (
 )
 from ledger.selectors.corrections import effective_entry, values_of
 from ledger.selectors.days import day_summary
+from ledger.selectors.effects import effect_of
 from ledger.selectors.postings import moved_in_day
 from ledger.selectors.reconciliation import reconciliation
 from ledger.services.corrections import (
@@ -113,6 +114,51 @@ def moved(day: FiscalDay) -> dict[tuple[str, int], tuple[int, Decimal, Decimal]]
     return {
         key: (one.count, one.volume, one.amount) for key, one in moved_in_day(day).measures.items()
     }
+
+
+class TestTheSiteSLimit:
+    """47.93 is what a sale of the day comes to."""
+
+    @pytest.fixture(autouse=True)
+    def limit(self, site: Site) -> None:
+        site.correction_limit = Decimal(40)
+        site.save()
+
+    @pytest.mark.parametrize(
+        ("changes", "needed"),
+        [
+            ({"amount": Decimal("7.93")}, False),
+            ({"amount": Decimal("7.92")}, True),
+            ({"product": "B7"}, True),
+            ({"payment": 2}, True),
+            ({"tax_rate": Decimal(7)}, True),
+            ({"kind": Kind.TEST}, True),
+            ({"volume": Decimal("1.000")}, True),
+            ({"volume": Decimal("30.000")}, False),
+            ({"action": Correction.Action.VOID}, True),
+        ],
+    )
+    def test_what_moves_more_takes_a_second_person(
+        self, day: FiscalDay, author: User, changes: dict[str, Any], needed: bool
+    ) -> None:
+        correction = correction_propose(draft=draft(day, **changes), author=author)
+        assert correction.needs_approval == needed
+        assert (correction.status == Correction.Status.PROPOSED) == needed
+
+    def test_many_at_once_are_one_act(self, day: FiscalDay, author: User) -> None:
+        drafts = [draft(day, number, amount=Decimal("32.93")) for number in (1, 2, 3)]
+        assert [
+            correction.needs_approval
+            for correction in corrections_propose(drafts=drafts, author=author)
+        ] == [True] * 3
+        with pytest.raises(ValueError, match="two drafts of one entry"):
+            corrections_propose(drafts=drafts[:1] * 2, author=author)
+
+    def test_the_preview_says_so(self, day: FiscalDay) -> None:
+        stated = draft(day).values
+        for amount, needed in (("10.00", False), ("5.00", True)):
+            changed = (stated or {}) | {"amount": Decimal(amount)}
+            assert effect_of(day, [(stated, changed)]).needs_approval == needed
 
 
 class TestAnOpenDay:

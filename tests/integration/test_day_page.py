@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import datetime
+import html
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ledger.models import DayTotal, DeclaredTotal, Dip, EntryFlag, FiscalDay, Kind, Site, Totalizer
-from ledger.selectors.days import MISSING_RANGES_MAX, day_summary, missing_ranges
-from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
+from ledger.models import (
+    Correction,
+    DayTotal,
+    DeclaredTotal,
+    Dip,
+    Entry,
+    EntryFlag,
+    FiscalDay,
+    Kind,
+    Site,
+    Totalizer,
+)
+from ledger.selectors.days import (
+    MISSING_RANGES_MAX,
+    EntryFilter,
+    day_entries,
+    day_summary,
+    missing_ranges,
+)
+from tests.factories import (
+    make_correction,
+    make_day,
+    make_entry,
+    make_forecourt,
+    make_site,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 DAY = "2026-11-21"
@@ -251,3 +277,80 @@ def test_a_day_and_the_list_of_days_lead_to_its_report(
     link = re.compile(rf'<a\s+href="/sites/S1/days/{DAY}/report/"\s*>{name}</a>')
     for path in (f"/sites/S1/days/{DAY}/", "/sites/S1/days/"):
         assert len(link.findall(staff.get(path).text)) == 1
+
+
+def listed(client: Client, query: str) -> list[int]:
+    page = client.get(f"/sites/S1/days/{DAY}/?{query}", headers=HTMX)
+    return [row.entry.sequence for row in page.context["rows"]]
+
+
+@pytest.fixture
+def corrected(site: Site) -> None:
+    """Four sales of E10 at point 1: 2 became B7 at point 9, 3 is void, 4 waits to become B7."""
+    make_day(site, fiscal_day=DAY, entries=0)
+    for sequence in (1, 2, 3, 4):
+        make_entry(site, fiscal_day=DAY, sequence=sequence, fuelling_point=1)
+    entries = {entry.sequence: entry for entry in Entry.objects.all()}
+    # What counts is the latest that was approved.
+    make_correction(entries[2], product="LPG")
+    make_correction(entries[2], revision=2, product="B7", fuelling_point=9, kind=Kind.TEST)
+    make_correction(entries[2], revision=3, needs_approval=True, product="SHOP")
+    make_correction(entries[3], action=Correction.Action.VOID)
+    make_correction(entries[4], needs_approval=True, product="B7")
+
+
+@pytest.mark.parametrize(
+    ("query", "sequences"),
+    [
+        ("product=E10", [4, 3, 1]),
+        ("product=B7", [2]),
+        ("product=LPG", []),
+        ("fuelling_point=1", [4, 3, 1]),
+        ("fuelling_point=9&product=B7", [2]),
+        ("fuelling_point=1&product=B7", []),
+        ("kind=3", [2]),
+        ("kind=1", [4, 3, 1]),
+        ("product=E10&before=4", [3, 1]),
+        ("product=E10&after=1", [4, 3]),
+    ],
+)
+def test_entries_are_found_by_what_they_state_now(
+    staff: Client, corrected: None, query: str, sequences: list[int]
+) -> None:
+    assert listed(staff, query) == sequences
+
+
+def test_the_filter_offers_the_products_that_corrections_name(
+    staff: Client, corrected: None
+) -> None:
+    form = staff.get(f"/sites/S1/days/{DAY}/").context["form"]
+    # Those of no correction that waits.
+    assert [code for code, _label in form.fields["product"].choices] == ["", "B7", "E10", "LPG"]
+
+
+@pytest.mark.parametrize("query", ["", "product=E10", "product=B7", "kind=3", "flagged=on"])
+def test_what_is_listed_is_what_is_corrected_together(
+    staff: Client, site: Site, corrected: None, query: str
+) -> None:
+    make_entry(site, fiscal_day=DAY, sequence=5, flags=EntryFlag.TOTALIZER_JUMP)
+    page = staff.get(f"/sites/S1/days/{DAY}/?{query}", headers=HTMX)
+    [there] = re.findall(r'href="(/sites/S1/days/[^"]+/correct/[^"]*)"', page.text)
+    there = html.unescape(there)
+    initial = staff.get(there).context["form"]
+    sent = {field.html_name: value for field in initial if (value := field.value())}
+    sent |= {"payment": "1", "reason": "wrong_price"}
+    preview = staff.post(there, sent).context["preview"]
+    meant = [row.sequence for row in preview.rows]
+    left_out = preview.void_count + preview.waiting_count
+    assert set(meant) <= set(listed(staff, query))
+    assert len(meant) + left_out == len(listed(staff, query))
+
+
+def test_a_filter_costs_one_query_more(
+    staff: Client, corrected: None, django_assert_num_queries: Any
+) -> None:
+    day = FiscalDay.objects.get()
+    with django_assert_num_queries(1):
+        day_entries(day, only=EntryFilter(flagged=True))
+    with django_assert_num_queries(2):
+        day_entries(day, only=EntryFilter(product="E10"))

@@ -12,10 +12,17 @@ from django.utils import timezone
 
 from console.models import Role, User
 from console.payload import SHOWN_BYTES_MAX
-from ledger.models import AuditEvent, Correction, Quarantine, QuarantineDecision, Site
+from ledger.models import AuditEvent, Correction, Entry, Quarantine, QuarantineDecision, Site
 from ledger.selectors.quarantine import QUARANTINE_PER_PAGE
 from ledger.services.quarantine import DECIDED_MAX
-from tests.factories import make_entry, make_forecourt, make_quarantined, make_site, make_user
+from tests.factories import (
+    make_correction,
+    make_entry,
+    make_forecourt,
+    make_quarantined,
+    make_site,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -436,14 +443,41 @@ class TestManyAtOnce:
         staff.post(url, {"action": "replay", "last_id": last.pk})
         assert list(Quarantine.objects.filter(outcome="waiting")) == [last]
 
-    def test_conflicts_are_accepted_each_for_itself(self, staff: Client, site: Site) -> None:
+    @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+    def test_conflicts_are_accepted_each_for_itself_and_each_is_told_of(
+        self, staff: Client, site: Site, headers: dict[str, str]
+    ) -> None:
         good = [make_conflict(site, sequence=number) for number in (1, 2)]
         same = make_conflict(site, sequence=3, amount="47.93")
+        make_correction(Entry.objects.get(sequence=2), needs_approval=True)
         decision = {"action": "accept", "note": "the till is right", "last_id": same.pk}
-        assert staff.post("/quarantine/decide/", decision).status_code == 303
-        text = staff.get("/quarantine/").text
-        assert "2 messages are accepted. 1 cannot be; it waits as before." in text
-        assert Correction.objects.count() == len(good)
+        answer = staff.post("/quarantine/decide/", decision, headers=headers)
+        assert answer.status_code == 200
+        assert ("<html" in answer.text) is not bool(headers)
+        text = flat(answer.text)
+        assert "1 message is accepted" in text
+        assert "2 messages could not be accepted and wait as before" in text
+        assert [one.message for one in answer.context["accepted"]] == [good[0]]
+        refused = answer.context["refused"]
+        assert [one.message for one in refused] == [good[1], same]
+        for one in refused:
+            assert one.refusal
+            assert one.refusal in text
+            assert f'href="/quarantine/{one.message.pk}/"' in text
+        for number in (1, 2, 3):
+            assert f'href="/sites/S1/days/2026-11-22/{number}/"' in text
+        assert set(Quarantine.objects.values_list("pk", "outcome")) == {
+            (good[0].pk, "accepted"),
+            (good[1].pk, "waiting"),
+            (same.pk, "waiting"),
+        }
+
+    def test_what_somebody_else_decided_meanwhile_is_said(self, staff: Client, site: Site) -> None:
+        message = make_conflict(site)
+        Quarantine.objects.update(outcome="refused")
+        decision = {"action": "accept", "note": "x", "last_id": message.pk}
+        assert "somebody else has decided" in staff.post("/quarantine/decide/", decision).text
+        assert not Correction.objects.exists()
 
 
 def test_what_came_is_never_changed(site: Site) -> None:

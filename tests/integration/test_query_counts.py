@@ -17,10 +17,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ledger.models import Alarm, PumpState, Site, TankState
+from ledger.models import Alarm, Entry, PumpState, Quarantine, Site, TankState
 from ledger.selectors import ingest
 from ledger.selectors.attention import SITES_NAMED_MAX
 from tests.factories import (
+    make_correction,
     make_day,
     make_forecourt,
     make_pulse,
@@ -41,7 +42,12 @@ PAGES = (
     "/sites/S0/",
     "/sites/S0/days/",
     f"/sites/S0/days/{DAY}/",
+    f"/sites/S0/days/{DAY}/?product=E10",
     f"/sites/S0/days/{DAY}/1/",
+    f"/sites/S0/days/{DAY}/1/correct/",
+    f"/sites/S0/days/{DAY}/1/void/",
+    f"/sites/S0/days/{DAY}/3/add/",
+    f"/sites/S0/days/{DAY}/correct/",
     f"/sites/S0/days/{DAY}/reconciliation/",
     f"/sites/S0/days/{DAY}/report/",
     "/days/",
@@ -52,6 +58,13 @@ PAGES = (
     "/ledger/",
     "/quarantine/",
     "/quarantine/?site=S0&text=x",
+    "/quarantine/decide/",
+    "/quarantine/{message}/",
+    "/quarantine/{message}/mend/",
+    "/approvals/",
+    "/sites/S0/setup/products/",
+    "/sites/S0/setup/tanks/",
+    "/sites/S0/setup/points/",
     "/audit/",
     "/audit/?site=S0",
     "/fragments/network_attention/",
@@ -68,7 +81,8 @@ def make_site_with_everything(code: str) -> Site:
     site = make_forecourt(code, name=f"Site {code}")
     make_status(site, online=False)
     make_day(site, fiscal_day=now.date().isoformat(), entries=2, highest_sequence=4)
-    make_day(site, fiscal_day=DAY, entries=2)
+    make_day(site, fiscal_day=DAY, entries=2, highest_sequence=3)
+    make_correction(Entry.objects.get(pk=(site.pk, DAY, 2)), needs_approval=True)
     TankState.objects.create(site=site, tank=1, at=now, received_at=now, product="E10", volume=1)
     PumpState.objects.create(
         site=site, fuelling_point=1, state="inoperative", since=now, at=now, received_at=now
@@ -88,11 +102,12 @@ def staff(client: Client) -> Client:
 
 def counts(client: Client) -> dict[str, int]:
     found = {}
+    message = Quarantine.objects.filter(site__code="S0").values_list("id", flat=True).get()
     for path in PAGES:
         # Each page as the first that is asked for.
         ingest._minutes.cache_clear()
         with CaptureQueriesContext(connection) as queries:
-            assert client.get(path).status_code == 200, path
+            assert client.get(path.format(message=message)).status_code == 200, path
         found[path] = len(queries)
     return found
 

@@ -35,9 +35,10 @@ from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
 from ledger.selectors.wet_stock import wet_stock_of_day
 from ledger.services.corrections import Draft, correction_approve, correction_propose
+from ledger.services.days import day_close
 from ledger.services.month_totals import months_sum_up
 from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
-from tests.sealing import sealed
+from tests.sealing import explain_all, sealed
 
 pytestmark = pytest.mark.django_db
 DAY = datetime.date(2026, 11, 21)
@@ -345,6 +346,31 @@ def test_a_delivery_told_of_after_the_seal_is_not_of_the_sealed_day() -> None:
     assert [one.at for one in day_report(day).deliveries] == [in_time]
     [line] = wet_stock_of_day(day).tanks
     assert line.movement.delivered == 100
+
+
+def test_a_delivery_counts_for_one_day_though_the_one_before_is_closed_late() -> None:
+    site, staff = make_forecourt("S1"), make_user()
+    days = []
+    for number in (20, 21):
+        opened = datetime.datetime(2026, 11, number, 5, tzinfo=datetime.UTC)
+        days.append(make_day(site, fiscal_day=f"2026-11-{number}", opened_at=opened))
+        Delivery.objects.create(
+            site=site, tank=1, at=opened, product="E10", volume=100, received_at=opened
+        )
+    first, second = days
+
+    def delivered() -> list[list[int]]:
+        reports = (day_report(FiscalDay.objects.get(pk=day.pk)) for day in days)
+        return [[one.at.day for one in report.deliveries] for report in reports]
+
+    assert delivered() == [[20], [21]]
+    day_close(day=first, closed_by=staff, reason="The controller is broken")
+    assert delivered() == [[20], [21]]
+    explain_all(FiscalDay.objects.get(pk=first.pk), staff)
+    sealed(FiscalDay.objects.get(pk=first.pk))
+    assert delivered() == [[20], [21]]
+    sealed(second)
+    assert delivered() == [[20], [21]]
 
 
 def test_a_z_report_stays_as_it_is_when_its_day_is_corrected(

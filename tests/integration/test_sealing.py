@@ -18,6 +18,7 @@ from ledger.models import (
     Correction,
     DayTotal,
     DeclaredTotal,
+    Delivery,
     Entry,
     Explanation,
     FiscalDay,
@@ -83,6 +84,25 @@ class TestClosingByHand:
         with pytest.raises(DayError, match="closed already"):
             day_close(day=day, closed_by=staff, reason="No answer.")
 
+    def test_its_reason_says_why_nothing_was_declared(self, day: FiscalDay, staff: User) -> None:
+        closed = day_close(day=day, closed_by=staff, reason="Hit by lightning.")
+        [found] = reconciliation(closed).explained
+        assert (found.subject, found.close_reason) == ("declaration", "Hit by lightning.")
+        assert reconciliation(closed).is_ready
+
+    def test_but_no_other_difference(self, day: FiscalDay, staff: User) -> None:
+        closed = day_close(day=day, closed_by=staff, reason="Dead.", last_sequence=5)
+        [found] = reconciliation(closed).unexplained
+        assert found.subject == "missing"
+
+    def test_nor_that_the_site_closes_it_and_declares_nothing(
+        self, day: FiscalDay, staff: User
+    ) -> None:
+        closed = day_close(day=day, closed_by=staff, reason="Dead.")
+        closed.closing_digest = bytes(32)
+        [found] = reconciliation(closed).unexplained
+        assert (found.subject, found.close_reason) == ("declaration", "")
+
 
 class TestFourEyes:
     def test_one_proposes_and_another_seals(
@@ -100,7 +120,6 @@ class TestFourEyes:
         actions = AuditEvent.objects.order_by("id").values_list("action", flat=True)
         assert list(actions) == [
             "day.closed",
-            "day.explained",
             "day.seal_proposed",
             "day.sealed",
         ]
@@ -204,7 +223,18 @@ class TestTheChain:
 
     def test_a_third_party_makes_the_same_seal(self, site: Site, day: FiscalDay) -> None:
         """From the documented form alone, without any code of the ledger."""
+        FiscalDay.objects.filter(pk=day.pk).update(
+            opened_at="2026-11-22T05:00Z", opening_digest=b"\x0f" * 32
+        )
+        day.refresh_from_db()
+        for hour, tank in ((10, 2), (10, 1), (9, 2)):
+            deliver(site, hour=hour, tank=tank)
+        staff = make_user()
+        reason = "The controller was replaced."
+        explain_all(day_close(day=day, closed_by=staff, reason=reason, last_sequence=4), staff)
+        day.refresh_from_db()
         done = sealed(day)
+        deliver(site, hour=11, tank=1)
         lines = []
         for entry in Entry.objects.filter(fiscal_day=day.fiscal_day).order_by("sequence"):
             values: list[Any] = [
@@ -227,23 +257,30 @@ class TestTheChain:
         assert closed_at is not None
         body = [
             [
-                *("day", "HILL", "2026-11-22", "GBP", None),
+                *("day", "HILL", "2026-11-22", "GBP", "2026-11-22 05:00:00+00"),
                 written(closed_at),
-                *(done.closed_by_id, "The controller was replaced.", 3, 3, 3),
+                *(done.closed_by_id, reason, 4, 3, 3),
             ],
+            ["declarations", "0f" * 32, None],
             ["entries", 3, digest],
             ["total", "E10", 1, "-1.00", 3, "97.221", "143.79", "0.00"],
         ]
         body.append(["payment", 0, 1, 3, "97.221", "143.79"])
         body.append(["hour", 12, 3, "97.221", "143.79"])
+        for hour, tank in (("09", 2), ("10", 1), ("10", 2)):
+            at = f"2026-11-22 {hour}:00:00.25+00"
+            body.append(["delivery", at, tank, "E10", "1000.000", None, "Nº 7", at])
         explanation = Explanation.objects.get()
-        stated = "3 97.221 143.79"
-        said: list[Any] = ["explanation", 1, "declaration", "", stated, "corrected", ""]
+        said: list[Any] = ["explanation", 1, "missing", "", "1 of 4", "corrected", ""]
         body.append([*said, explanation.author_id, written(explanation.at)])
-        document = "".join(
-            json.dumps(line, ensure_ascii=False) + "\n"
-            for line in (["seal", 1, 1, "0" * 64, "143.79"], *body)
-        )
+        body.append(["allowance", "5.0", "20.000", "10.0", "492.104"])
+        body += [["nozzle", point, number, number] for point in (1, 2) for number in (1, 2)]
+        body += [["tank", 1, "E10"], ["tank", 2, "B7"]]
+        assert done.seal_proposed_at is not None
+        assert done.sealed_at is not None
+        first = ["seal", 2, 1, "0" * 64, "143.79", done.seal_proposed_by_id]
+        first += [written(done.seal_proposed_at), done.sealed_by_id, written(done.sealed_at)]
+        document = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in (first, *body))
         assert DaySeal.objects.get().document == document
         assert done.seal_hex == hashlib.sha256(document.encode()).hexdigest()
 
@@ -272,6 +309,19 @@ def test_a_sealed_day_stays_as_it_is(site: Site, day: FiscalDay, statement: str)
         transaction.atomic(),
     ):
         cursor.execute(statement, {"site": site.pk})
+
+
+def deliver(site: Site, *, hour: int, tank: int) -> None:
+    at = datetime.datetime(2026, 11, 22, hour, 0, 0, 250_000, tzinfo=datetime.UTC)
+    Delivery.objects.create(
+        site=site,
+        tank=tank,
+        at=at,
+        received_at=at,
+        product="E10",
+        volume=Decimal(1000),
+        document="Nº 7",
+    )
 
 
 def written(at: datetime.datetime) -> str:

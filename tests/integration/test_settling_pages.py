@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 
 from console.models import Role, User
-from ledger.models import Command, DeclaredTotal, Explanation, FiscalDay, Site
+from ledger.models import Command, DeclaredTotal, Delivery, Explanation, FiscalDay, Site
 from ledger.selectors.sealing import days_to_seal, seal_proposals
 from tests.factories import make_day, make_forecourt, make_user
 from tests.integration.test_reconciliation import CLOSED, DAY, closed_day
+from tests.sealing import sealed
 
 pytestmark = pytest.mark.django_db
 PAGE = f"/sites/LON-1/days/{DAY}/"
@@ -114,6 +116,49 @@ def test_one_explains_and_proposes_another_seals(site: Site, alice: User, bob: U
     assert day.seal_hex[:12] in hers.get(PAGE).text
 
 
+def test_a_closed_day_offers_no_closing(site: Site, alice: User) -> None:
+    closed_day(site)
+    answer = signed_in(alice).get(f"{PAGE}close/", follow=True)
+    assert answer.redirect_chain == [(RECONCILIATION, 303)]
+    assert "The day is closed already." in answer.text
+
+
+def test_a_delivery_told_of_after_the_seal_is_named(site: Site, alice: User, bob: User) -> None:
+    hers = signed_in(alice)
+    day = closed_day(site)
+    deliver(site, day, "in time", hours=2)
+    sealed(day, by=(alice, bob))
+    assert "Deliveries that count for no day" not in hers.get(RECONCILIATION).text
+    report = hers.get(f"{PAGE}report/").text
+    deliver(site, day, "too late", hours=3)
+    page = hers.get(RECONCILIATION).text
+    assert "Deliveries that count for no day" in page
+    assert "too late" in page
+    assert "in time" not in page
+    again = hers.get(f"{PAGE}report/").text
+    assert "in time" in report
+    assert "too late" not in again
+
+
+def test_a_delivery_between_two_days_is_named(site: Site, alice: User) -> None:
+    deliver(site, closed_day(site), "at night", hours=24)
+    assert "at night" in signed_in(alice).get(RECONCILIATION).text
+
+
+def deliver(site: Site, day: FiscalDay, document: str, *, hours: int) -> None:
+    """A tanker came so long after a day was opened."""
+    assert day.opened_at is not None
+    Delivery.objects.create(
+        site=site,
+        tank=1,
+        at=day.opened_at + datetime.timedelta(hours=hours),
+        received_at=datetime.datetime.now(datetime.UTC),
+        product="E10",
+        volume=Decimal(12_000),
+        document=document,
+    )
+
+
 def test_nobody_seals_what_they_proposed(site: Site, bob: User) -> None:
     closed_day(site)
     his = signed_in(bob)
@@ -198,6 +243,10 @@ def test_an_open_day_is_closed_by_hand_with_a_reason(site: Site, alice: User) ->
     assert "Closed by hand by alice" in text
     assert "The controller is dead" in text
     assert "The site declared no totals; the ledger has £143.79 in 3 entries" in text
+    assert text.count("The controller is dead") == 2
+    assert "<b>Closed by hand</b>: The controller is dead" in text
+    assert "Explain" not in text.replace("explained", "")
+    assert "Propose the seal" in text
 
 
 def test_the_list_names_who_has_what_to_do(site: Site, alice: User, bob: User) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
 
+from console.forms.setup import NOZZLES_MAX, POINTS_MAX
 from console.models import Role
 from ledger.models import AuditEvent, FuellingPoint, Nozzle, Product, Site, Tank
 from tests.factories import make_day, make_forecourt, make_site, make_user
@@ -25,7 +27,7 @@ def admin(client: Client) -> Client:
 def typed(client: Client, url: str) -> dict[str, Any]:
     """What a browser would send of a page's form that nobody touched."""
     context = client.get(url).context
-    values: dict[str, Any] = {"version": context.get("version") or ""}
+    values: dict[str, Any] = {name: context.get(name) or "" for name in ("version", "seen")}
     forms = [context["form"]] if "form" in context and "rows" not in context else []
     forms += context.get("forms") or []
     for rows in context.get("rows") or ():
@@ -140,13 +142,115 @@ def test_the_second_of_two_sees_what_the_first_stored(admin: Client) -> None:
     assert site.name == "Mine"
 
 
-def test_the_currency_stays_once_the_ledger_holds_amounts(admin: Client) -> None:
+def other_admin(**names: str) -> Client:
+    """A second person at the same forms."""
+    other = Client()
+    other.force_login(make_user(Role.ADMINISTRATOR, first_name="Kim", last_name="Okafor", **names))
+    return other
+
+
+def test_the_second_is_told_who_changed_what_and_when(admin: Client) -> None:
+    make_site("S1", name="Old", brand="Apex", correction_limit=None)
+    url = "/sites/S1/setup/"
+    mine = typed(admin, url) | {"brand": "Mine", "city": "Kiel"}
+    other = other_admin()
+    other.post(url, typed(other, url) | {"name": "Theirs", "correction_limit": "12.50"})
+    other.post(url, typed(other, url) | {"brand": "Zenith", "is_closed": "on"})
+    answer = admin.post(url, mine, headers=HTMX)
+    assert answer.status_code == 422
+    newer, older = answer.context["meanwhile"]
+    assert [(one.label, one.before, one.after) for one in newer.fields] == [
+        ("Brand", "Apex", "Zenith"),
+        ("Closed for trade", "No", "Yes"),
+    ]
+    assert [(one.label, one.before, one.after) for one in older.fields] == [
+        ("Name", "Old", "Theirs"),
+        ("Corrections need a second person beyond", "nothing", "12.5"),
+    ]
+    assert answer.text.count("<b>Kim Okafor</b>") == 2
+    assert f'datetime="{older.event.at.isoformat()}"' in answer.text
+    # What only I changed is nobody else's doing.
+    form = answer.context["form"]
+    assert (form["brand"].now, form["city"].now) == ("Zenith", "")
+    assert form["brand"].value() == "Mine"
+    again = mine | {name: answer.context[name] for name in ("version", "seen")}
+    assert admin.post(url, again).status_code == 303
+
+
+def test_a_change_that_the_page_knew_of_is_not_told_again(admin: Client) -> None:
+    make_site("S1", name="Old")
+    url = "/sites/S1/setup/"
+    other = other_admin()
+    other.post(url, typed(other, url) | {"name": "First"})
+    mine = typed(admin, url) | {"name": "Mine"}
+    other.post(url, typed(other, url) | {"name": "Second"})
+    [only] = admin.post(url, mine).context["meanwhile"]
+    assert [(one.before, one.after) for one in only.fields] == [("First", "Second")]
+
+
+@pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 30, "٣"])
+def test_a_page_that_does_not_say_what_it_knew_is_told_the_latest(admin: Client, seen: str) -> None:
+    make_site("S1", name="Old")
+    url = "/sites/S1/setup/"
+    mine = typed(admin, url) | {"name": "Mine", "seen": seen}
+    other = other_admin()
+    for number in range(7):
+        other.post(url, typed(other, url) | {"name": f"Name {number}"})
+    answer = admin.post(url, mine)
+    assert answer.status_code == 422
+    assert [one.fields[0].after for one in answer.context["meanwhile"]] == [
+        f"Name {number}" for number in (6, 5, 4, 3, 2)
+    ]
+
+
+def test_of_rows_it_says_which(admin: Client) -> None:
+    make_forecourt("S1")
+    url = "/sites/S1/setup/products/"
+    mine = typed(admin, url)
+    other = other_admin()
+    theirs = typed(other, url) | {"products-1-unit_price": "1.599", "products-TOTAL_FORMS": "3"}
+    theirs |= {"products-2-code": "LPG", "products-2-name": "LPG", "products-2-family": "lpg"}
+    other.post(url, theirs)
+    answer = admin.post(url, mine)
+    [one] = answer.context["meanwhile"]
+    assert [(each.label, each.before, each.after) for each in one.fields] == [
+        ("Product E10, Price", "1.479", "1.599"),
+        ("Product LPG", "not there", "there"),
+    ]
+    assert answer.context["lacking"] == ["LPG"]
+
+
+def test_of_a_person_too(admin: Client) -> None:
+    kim = make_user(Role.STAFF, username="kim")
+    url = f"/people/{kim.pk}/"
+    mine = typed(admin, url) | {"first_name": "Mine"}
+    other = other_admin()
+    other.post(url, typed(other, url) | {"role": "auditor"})
+    answer = admin.post(url, mine)
+    assert answer.status_code == 422
+    [one] = answer.context["meanwhile"]
+    assert [(each.label, each.before, each.after) for each in one.fields] == [
+        ("Role", "Staff", "Auditor")
+    ]
+
+
+def test_currency_and_clock_stay_once_the_ledger_holds_amounts(admin: Client) -> None:
     site = make_site("S1", currency="GBP")
     make_day(site)
-    sent = typed(admin, "/sites/S1/setup/") | {"currency": "EUR"}
+    sent = typed(admin, "/sites/S1/setup/") | {"currency": "EUR", "timezone": "Europe/Berlin"}
     admin.post("/sites/S1/setup/", sent)
     site.refresh_from_db()
-    assert site.currency == "GBP"
+    assert (site.currency, site.timezone) == ("GBP", "Europe/London")
+
+
+@pytest.mark.parametrize("changed", ["code", "currency", "timezone"])
+def test_whoever_asks(changed: str) -> None:
+    site = make_site("S1")
+    others = make_site("S2")
+    make_day(site)
+    Site.objects.filter(pk=others.pk).update(**{changed: "EUR"})
+    with pytest.raises(IntegrityError, match="has fiscal days"):
+        Site.objects.filter(pk=site.pk).update(**{changed: "PLN"})
 
 
 def test_staff_change_a_price(client: Client) -> None:
@@ -205,6 +309,22 @@ def test_rows_that_somebody_else_stored_are_named(admin: Client) -> None:
     assert answer.status_code == 422
     assert answer.context["lacking"] == ["LPG"]
     assert Product.objects.filter(code="LPG").exists()
+
+
+def test_the_largest_forecourt_can_be_sent(admin: Client) -> None:
+    site = make_forecourt("S1", fuelling_points=POINTS_MAX)
+    Nozzle.objects.bulk_create(
+        Nozzle(site=site, fuelling_point=point, number=number, product="E10")
+        for point in range(1, POINTS_MAX + 1)
+        for number in range(3, NOZZLES_MAX // POINTS_MAX + 1)
+    )
+    assert Nozzle.objects.count() == NOZZLES_MAX
+    url = "/sites/S1/setup/points/"
+    # Each is ticked to go, which is the most that a browser can send.
+    gone = {f"nozzles-{number}-DELETE": "on" for number in range(NOZZLES_MAX)}
+    gone |= {f"fuelling_points-{number}-DELETE": "on" for number in range(POINTS_MAX)}
+    assert admin.post(url, typed(admin, url) | gone).status_code == 303
+    assert not Nozzle.objects.exists()
 
 
 def test_marks_of_a_tank_are_in_order(admin: Client) -> None:

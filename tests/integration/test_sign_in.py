@@ -66,10 +66,12 @@ def test_who_is_signed_in_needs_no_form(client: Client) -> None:
     assert client.get("/sign-in/")["Location"] == "/"
 
 
-def test_a_poll_without_a_session_loads_the_page_anew(client: Client) -> None:
-    answer = client.get("/sign-in/", headers={"HX-Request": "true"})
-    assert answer["HX-Refresh"] == "true"
-    assert not answer.content
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_htmx_is_told_by_the_status_and_puts_no_sign_in_form_into_a_page(
+    client: Client, method: str
+) -> None:
+    answer = getattr(client, method)("/fragments/network_sites/", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content) == (401, b"")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,19 @@ import datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from ledger.models import Entry, FiscalDay, Kind, NozzleState, PumpState, Site
+from ledger.selectors.attention import Topic, attention, attention_list
 from ledger.selectors.forecourt import bays
-from ledger.selectors.silence import silent_points
+from ledger.selectors.silence import (
+    JUDGE_SILENCES,
+    judge_parameters,
+    silences_known,
+    silent_points,
+)
 from tests.factories import make_forecourt, make_site, make_user
 
 pytestmark = pytest.mark.django_db
@@ -79,8 +86,35 @@ class Forecourt:
         return self
 
     def silent(self, **values: Any) -> dict[int, Any]:
+        """What the site's page finds; what the worker finds for the network must be the same."""
+        values = {"now": self.now} | values
         sales = {sale.fuelling_point: sale for sale in NozzleState.objects.filter(site=self.site)}
-        return silent_points(self.site, last_sales=sales, **{"now": self.now} | values)
+        found = silent_points(self.site, last_sales=sales, **values)
+        judge(values["now"])
+        known = {
+            silence.fuelling_point: (
+                silence.last_sale_at,
+                silence.sales_elsewhere,
+                silence.usual_every_s,
+            )
+            for silence in silences_known(Site.objects.filter(id=self.site.id))
+        }
+        assert known == {
+            number: (
+                silence.last_sale_at,
+                silence.sales_elsewhere,
+                round(silence.usual_every.total_seconds()),
+            )
+            for number, silence in found.items()
+        }
+        return found
+
+
+def judge(now: datetime.datetime) -> int:
+    """Let the worker's statement look, in the test's own transaction; returns at how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(JUDGE_SILENCES, judge_parameters(now))
+        return cursor.rowcount
 
 
 def a_week(forecourt: Forecourt, points: list[int], *, hours: tuple[int, int] = (6, 22)) -> None:
@@ -210,6 +244,77 @@ def test_the_page_names_it_and_says_why(client: Client) -> None:
         received_at=now,
     )
     assert "looks dead" not in client.get("/sites/S1/").text
+
+
+def with_a_dead_point(forecourt: Forecourt) -> Forecourt:
+    """Point 3 has sold nothing for six hours."""
+    a_week(forecourt, [1, 2, 3, 4])
+    noon = NOW.replace(hour=9)
+    forecourt.sell_in_turn(NOW.replace(hour=6), noon, points=[1, 2, 3, 4], every=5 * MINUTE)
+    forecourt.sell_in_turn(noon, NOW, points=[1, 2, 4], every=5 * MINUTE)
+    return forecourt.write()
+
+
+def test_the_network_ranks_it_until_it_sells_again(forecourt: Forecourt) -> None:
+    with_a_dead_point(forecourt)
+    assert judge(NOW) == 1
+
+    def found() -> list[tuple[int, datetime.datetime | None]]:
+        troubles = attention(Site.objects.all(), now=NOW).troubles
+        return [(each.site_id, each.since) for each in troubles if each.topic == "fuelling_point"]
+
+    last_sale_at = forecourt.last[3].occurred_at
+    assert found() == [(forecourt.site.id, last_sale_at)]
+    items = attention_list(attention(Site.objects.all(), now=NOW)).items
+    item = next(item for item in items if item.topic == Topic.FUELLING_POINT)
+    assert [(row.fuelling_point, row.state) for row in item.rows] == [(3, "silent")]
+    sold = NozzleState.objects.filter(site=forecourt.site, fuelling_point=3)
+    sold.update(sequence=forecourt.sequences[NOW.date()] + 1)
+    assert found() == []
+
+
+def test_a_point_that_says_why_is_named_once(forecourt: Forecourt) -> None:
+    with_a_dead_point(forecourt)
+    judge(NOW)
+    at = NOW - 10 * MINUTE
+    PumpState.objects.create(
+        site=forecourt.site, fuelling_point=3, state="offline", since=at, at=at, received_at=at
+    )
+    items = attention_list(attention(Site.objects.all(), now=NOW)).items
+    rows = next(item.rows for item in items if item.topic == Topic.FUELLING_POINT)
+    assert [(row.fuelling_point, row.state) for row in rows] == [(3, "offline")]
+
+
+def test_what_was_judged_is_not_looked_at_again_for_nothing(forecourt: Forecourt) -> None:
+    """A week of entries is read once, and again when the answer may have changed."""
+    with_a_dead_point(forecourt)
+    assert judge(NOW) == 1
+    assert judge(NOW + MINUTE) == 0
+    assert judge(NOW + 61 * MINUTE) == 1
+
+
+def test_a_point_that_may_be_dead_soon_is_looked_at_again_when_it_may(
+    forecourt: Forecourt,
+) -> None:
+    points = [1, 2, 3, 4]
+    a_week(forecourt, points)
+    start = NOW - 75 * MINUTE
+    forecourt.sell_in_turn(NOW.replace(hour=6), start, points=points, every=5 * MINUTE)
+    forecourt.sell_in_turn(start, NOW, points=[1, 2, 4], every=5 * MINUTE)
+    assert forecourt.write().silent() == {}
+    # It makes one sale of four, so after 21 of the others seven of it were to be expected.
+    last = forecourt.last[3]
+    today = FiscalDay.objects.filter(site=forecourt.site, fiscal_day=last.fiscal_day)
+    today.update(highest_sequence=last.sequence + 20)
+    assert judge(NOW) == 0
+    today.update(highest_sequence=last.sequence + 21)
+    assert judge(NOW) == 1
+
+
+def test_a_site_closed_for_trade_is_not_looked_at(forecourt: Forecourt) -> None:
+    with_a_dead_point(forecourt)
+    Site.objects.update(is_closed=True)
+    assert judge(NOW) == 0
 
 
 def test_points_without_a_fiscal_day_are_only_points() -> None:

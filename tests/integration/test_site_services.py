@@ -25,6 +25,7 @@ from ledger.specs import (
     SiteSpec,
     TankSpec,
 )
+from tests.factories import make_day
 
 E10 = ProductSpec(code="E10", name="Unleaded", family="petrol", unit_price=Decimal("1.479"))
 B7 = ProductSpec(code="B7", name="Diesel", family="diesel", unit_price=Decimal("1.549"))
@@ -64,6 +65,14 @@ class TestSiteRegister:
         assert (again.site.pk, again.site.code, again.site.name) == (
             first.site.pk, "NORTH-1", "Renamed",
         )  # fmt: skip
+
+    def test_currency_and_clock_stay_once_there_are_fiscal_days(self) -> None:
+        site = site_register(spec=FORECOURT).site
+        site_register(spec=replace(FORECOURT, currency="EUR"))
+        make_day(site)
+        for other in ({"currency": "PLN"}, {"timezone": "Europe/Berlin"}):
+            with pytest.raises(SiteRegistrationError, match="holds amounts in EUR, by the clock"):
+                site_register(spec=replace(FORECOURT, **{"currency": "EUR"} | other))
 
     def test_a_changed_price_is_an_update(self) -> None:
         site_register(spec=FORECOURT)

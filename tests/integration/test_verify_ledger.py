@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -14,14 +16,21 @@ from django.db import connection
 from console.models import Role
 from ledger.models import (
     Correction,
+    DaySeal,
     DeclaredTotal,
+    Delivery,
     Dip,
     FiscalDay,
+    Nozzle,
     Site,
     Totalizer,
 )
+from ledger.selectors.reconciliation import reconciliation
+from ledger.selectors.reports_day import day_report
 from ledger.services.corrections import Draft, correction_approve, correction_propose
-from ledger.verification import SealCopy, ledger_verify
+from ledger.services.month_totals import months_sum_up
+from ledger.sql import statement
+from ledger.verification import SealCopy, guards_verify, ledger_verify
 from tests.factories import make_day, make_forecourt, make_user
 from tests.sealing import explain_all, sealed, tamper
 
@@ -36,7 +45,10 @@ def site() -> Site:
     site = make_forecourt("HILL")
     staff, approver = make_user(), make_user(Role.APPROVER)
     first = make_day(site, fiscal_day=FIRST, entries=5)
-    second = make_day(site, fiscal_day=SECOND, entries=4)
+    opened = datetime.datetime(2026, 11, 21, 5, tzinfo=datetime.UTC)
+    second = make_day(site, fiscal_day=SECOND, entries=4, opened_at=opened)
+    drop = {"site": site, "product": "E10", "volume": Decimal(5000), "document": "D-7"}
+    Delivery.objects.create(**drop, tank=1, at=opened, received_at=opened)
     key = {"site": site, "fiscal_day": second.fiscal_day}
     now = datetime.datetime(2026, 11, 22, 6, tzinfo=datetime.UTC)
     DeclaredTotal.objects.create(
@@ -116,7 +128,22 @@ def test_an_untouched_ledger_has_no_fault(site: Site) -> None:
         ("DELETE FROM declared_total", f'{SECOND}: sealed was ["declared"'),
         ("UPDATE totalizer SET closing = 8", f'{SECOND}: sealed was ["totalizer"'),
         ("UPDATE dip SET closing_water = 8", f'{SECOND}: sealed was ["dip"'),
+        ("UPDATE dip SET opening_volume = NULL", f'{SECOND}: sealed was ["dip"'),
+        ("DELETE FROM totalizer", f'{SECOND}: sealed was ["totalizer"'),
         ("UPDATE explanation SET note = 'x'", f'{SECOND}: sealed was ["explanation"'),
+        ("DELETE FROM explanation", f'{SECOND}: sealed was ["explanation"'),
+        # Deliveries: changed, removed, moved to another time or day, added.
+        ("UPDATE delivery SET volume = 4000", f'{SECOND}: sealed was ["delivery"'),
+        ("UPDATE delivery SET product = 'B7'", f'{SECOND}: sealed was ["delivery"'),
+        ("UPDATE delivery SET document = 'D-8'", f'{SECOND}: sealed was ["delivery"'),
+        ("UPDATE delivery SET received_at = now()", f'{SECOND}: sealed was ["delivery"'),
+        ("UPDATE delivery SET tank = 2", f'{SECOND}: sealed was ["delivery"'),
+        ("DELETE FROM delivery", f'{SECOND}: sealed was ["delivery"'),
+        ("UPDATE delivery SET fiscal_day = NULL", f'{SECOND}: sealed was ["delivery"'),
+        (f"UPDATE delivery SET fiscal_day = '{FIRST}'", f'{FIRST}: sealed was ["allowance"'),
+        (("INSERT INTO delivery (site_id, tank, at, product, volume, document, received_at,"
+          f" fiscal_day) SELECT site_id, 2, at, 'B7', 900, '', received_at, '{SECOND}'"
+          " FROM delivery"), f'{SECOND}: sealed was ["correction"'),
         # Corrections and their postings.
         ("UPDATE correction SET note = 'x'", f'{SECOND}: sealed was ["correction"'),
         ("DELETE FROM correction", f'{SECOND}: sealed was ["correction"'),
@@ -133,6 +160,21 @@ def test_an_untouched_ledger_has_no_fault(site: Site) -> None:
          f"{SECOND}: the perpetual total is not the one"),
         (f"UPDATE fiscal_day SET z_number = 7 WHERE fiscal_day = '{SECOND}'",
          f"{SECOND}: the Z number is not the one"),
+        (f"UPDATE fiscal_day SET sealed_by_id = sealed_by_id + 900 WHERE fiscal_day = '{SECOND}'",
+         f'{SECOND}: sealed was ["seal", 2, 2'),
+        ((f"UPDATE fiscal_day SET seal_proposed_at = sealed_at WHERE fiscal_day = '{SECOND}'"),
+         f'{SECOND}: sealed was ["seal", 2, 2'),
+        (f"UPDATE fiscal_day SET sealed_at = now() WHERE fiscal_day = '{SECOND}'",
+         f'{SECOND}: sealed was ["seal", 2, 2'),
+        (f"UPDATE fiscal_day SET closing_digest = NULL WHERE fiscal_day = '{SECOND}'",
+         f'{SECOND}: sealed was ["declarations"'),
+        # A document that claims another form or setup, or goes by another site's facts.
+        ("UPDATE day_seal SET document = replace(document, '\"seal\", 2', '\"seal\", 1')",
+         f"{SECOND}: the seal is not that of its document"),
+        ("UPDATE day_seal SET document = replace(document, '20.000', '90.000')",
+         f"{SECOND}: the seal is not that of its document"),
+        ("UPDATE site SET currency = 'EUR'", f'{FIRST}: sealed was ["day"'),
+        ("UPDATE site SET code = 'HILT'", f'{FIRST}: sealed was ["day"'),
         (f"UPDATE day_seal SET document = document || 'x' WHERE fiscal_day = '{FIRST}'",
          f"{FIRST}: the sealed document was changed"),
         (f"DELETE FROM day_seal WHERE fiscal_day = '{FIRST}'",
@@ -252,3 +294,117 @@ class TestTheCommand:
         with pytest.raises(CommandError) as caught:
             self.verify(*arguments)
         assert caught.value.returncode == 2
+
+
+def test_every_guard_of_the_database_is_looked_for(site: Site) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
+            " WHERE NOT tgisinternal AND tgparentid = 0"
+            " AND tgrelid NOT IN (SELECT inhrelid FROM pg_inherits)"
+        )
+        guards = cursor.fetchall()
+        assert len(guards) > 50
+        for table, name in guards:
+            cursor.execute(f"DROP TRIGGER {name} ON {table}")
+            assert f"the guard {name} of {table} is gone" in map(str, guards_verify())
+
+
+def test_a_delivery_that_came_after_the_seal_moves_nothing_whatever_its_time_says(
+    site: Site,
+) -> None:
+    day = FiscalDay.objects.get(fiscal_day=SECOND)
+    before = day_report(day).deliveries
+    told = Delivery.objects.get()
+    Delivery.objects.create(
+        site=site, tank=2, at=told.at, product="B7", volume=900, received_at=told.received_at
+    )
+    assert day_report(day).deliveries == before == [told]
+    assert faults(site) == []
+
+
+def test_a_sealed_day_is_judged_by_what_it_was_sealed_with(site: Site) -> None:
+    day = FiscalDay.objects.select_related("site").get(fiscal_day=SECOND)
+    before = reconciliation(day)
+    assert [one.subject for one in before.explained] == ["tank", "tank_month"]
+    Site.objects.update(wet_stock_daily_litres=0, wet_stock_monthly_litres=Decimal(30_000))
+    Nozzle.objects.update(tank=2)
+    day.refresh_from_db()
+    assert reconciliation(day) == before
+    assert faults(site) == []
+
+
+def test_a_day_that_was_heard_of_late_is_sealed_behind_later_ones(site: Site) -> None:
+    day = FiscalDay.objects.select_related("site").get(fiscal_day=SECOND)
+    before = reconciliation(day)
+    late = make_day(site, fiscal_day="2026-11-19", entries=1)
+    Dip.objects.create(
+        site=site, fiscal_day=late.fiscal_day, tank=1, product="E10", opening_volume=900,
+        closing_volume=700,
+    )  # fmt: skip
+    sealed(late)
+    assert reconciliation(day) == before
+    assert faults(site) == []
+    assert faults(site, first=datetime.date(2026, 11, 20)) == []
+    tamper("UPDATE day_total SET tax = 1 WHERE fiscal_day = '2026-11-19'")
+    assert [fault.split(":")[0] for fault in faults(site)] == ["HILL 2026-11-19"] * 2
+
+
+def test_a_day_sealed_in_the_first_version_is_verified_in_it(site: Site) -> None:
+    """What such a document said: no declarations, deliveries, setup, nor who sealed it."""
+    later = ('["declarations"', '["delivery"', '["allowance"', '["nozzle"', '["tank"')
+    previous = "00" * 32
+    for day in FiscalDay.objects.filter(sealed_at__isnull=False).order_by("fiscal_day"):
+        lines = DaySeal.objects.get(pk=day.pk).document.splitlines(keepends=True)
+        number, total = day.z_number, f"{day.perpetual_total:.2f}"
+        document = json.dumps(["seal", 1, number, previous, total]) + "\n"
+        document += "".join(line for line in lines[1:] if not line.startswith(later))
+        seal = hashlib.sha256(document.encode()).hexdigest()
+        tamper("UPDATE day_seal SET document = %s WHERE fiscal_day = %s", document, day.fiscal_day)
+        before = None if number == 1 else previous
+        tamper(
+            "UPDATE fiscal_day SET seal = decode(%s, 'hex'), previous_seal = decode(%s, 'hex')"
+            " WHERE fiscal_day = %s",
+            *(seal, before, day.fiscal_day),
+        )
+        previous = seal
+    # Nor did seals take deliveries; the migration lets them.
+    tamper("UPDATE delivery SET fiscal_day = NULL")
+    tamper(statement("seal_old_deliveries"))
+    assert Delivery.objects.get().fiscal_day == datetime.date.fromisoformat(SECOND)
+    assert faults(site) == []
+    sealed(FiscalDay.objects.get(fiscal_day=OPEN))
+    assert faults(site) == []
+    tamper(f"UPDATE dip SET closing_water = 8 WHERE fiscal_day = '{SECOND}'")
+    assert faults(site)[0].startswith(f'HILL {SECOND}: sealed was ["dip"')
+
+
+class TestTheSumsOfAMonth:
+    """Copies of the totals, which reports of long periods read."""
+
+    @pytest.fixture(autouse=True)
+    def summed_up(self, site: Site) -> None:
+        first, last = datetime.date(2026, 9, 1), datetime.date(2026, 11, 30)
+        assert months_sum_up(sites=[site], first=first, last=last, today=datetime.date(2027, 2, 1))
+
+    @pytest.mark.parametrize(
+        ("tampering", "said"),
+        [
+            ("UPDATE month_total SET tax = 1", "sum of E10, kind 1,"),
+            ("DELETE FROM month_total", "sum of E10, kind 1,"),
+            ("UPDATE month_total SET tax_rate = 7", "sum of E10, kind 1,"),
+            ("UPDATE month_payment_total SET amount = 1", "sum of payment 0, kind 1,"),
+            ("UPDATE month_hour_total SET count = 1", "sum of hour 12"),
+        ],
+    )
+    def test_another_one_is_named(self, site: Site, tampering: str, said: str) -> None:
+        assert faults(site) == []
+        tamper(tampering)
+        told = f"HILL 2026-11-01: the month's {said} is not that of its days"
+        assert set(faults(site)) == {told}
+        assert set(faults(site, first=datetime.date.fromisoformat(SECOND))) == {told}
+
+    def test_one_that_is_out_of_date_is_made_anew_before_it_is_read(self, site: Site) -> None:
+        make_day(site, fiscal_day="2026-11-28", entries=2)
+        assert faults(site) == []

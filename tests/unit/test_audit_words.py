@@ -1,67 +1,63 @@
-"""Audit events in words: names and values of their detail, and what they were about."""
+"""Every action that the code can record has words, and only those have."""
 
 from __future__ import annotations
 
-from typing import Any
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
-import pytest
-from django.utils import translation
+from django.utils.translation import override
 
-from console.audit_words import name_words, subject_words, value_words
-from ledger.models import AuditEvent, Site
+from ledger.selectors.audit import ACTION_NAMES
 
-
-def event(action: str, subject: str = "") -> AuditEvent:
-    site = Site(code="S1", name="Harbour", currency="EUR", timezone="UTC")
-    return AuditEvent(action=action, subject=subject, site=site, actor_name="Robin")
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("unit_price", "price a litre"), ("posted_to", "posted to"), ("new_thing", "new thing")],
-)
-def test_a_name(name: str, words: str) -> None:
-    assert name_words(name) == words
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("ledger", "ingest", "console")
+#: The thing, a dot, and what was done to it.
+CODE = re.compile(r"[a-z]+\.[a-z_]+\Z")
+WORDS = ROOT / "ledger" / "selectors" / "audit.py"
 
 
-@pytest.mark.parametrize(
-    ("action", "name", "value", "words"),
-    [
-        ("correction.proposed", "reason", "wrong_price", "Wrong price"),
-        ("correction.proposed", "amount", "47.93", "€47.93"),
-        ("correction.proposed", "payment", 2, "Card"),
-        ("correction.proposed", "payment", 99, "99"),
-        ("correction.proposed", "amount", "much", "much"),
-        ("correction.proposed", "needs_approval", True, "Yes"),
-        ("correction.approved", "posted_to", "2026-11-22", "22 Nov 2026"),
-        ("correction.approved", "posted_to", "soon", "soon"),
-        ("day.explained", "reason", "gauge", "The tank gauge is out of true or failed"),
-        ("day.explained", "subject", "nozzle", "Totalizer"),
-        ("day.closed", "reason", "the controller burnt", "the controller burnt"),
-        ("quarantine.dismissed", "reason", ["malformed", "odd"], "Malformed, odd"),
-        ("person.changed", "role", "staff", "Staff"),
-        ("site.products_changed", "E10", {"unit_price": "1.479", "family": "petrol"},
-         "price a litre: 1.479, family: Petrol"),
-        ("site.changed", "latitude", "52.63", "52.63"),
-        ("site.changed", "correction_limit", "12345.00", "12,345.00"),
-        ("site.changed", "correction_limit", "none", "none"),
-        ("site.changed", "name", None, "\N{EN DASH}"),
-    ],
-)  # fmt: skip
-def test_a_value(action: str, name: str, value: Any, words: str) -> None:
-    assert value_words(event(action), name, value) == words
+def sources(ending: str) -> Iterator[Path]:
+    for folder in FOLDERS:
+        yield from (ROOT / folder).rglob(f"*.{ending}")
 
 
-@pytest.mark.parametrize(
-    ("subject", "words"),
-    [
-        ("message 17", "Nachricht 17"),
-        ("1 entries", "1 Buchung"),
-        ("12 messages", "12 Nachrichten"),
-        ("void, revision 2", "Stornieren, Fassung 2"),
-        ("Harbour (S1)", "Harbour (S1)"),
-    ],
-)
-def test_what_it_was_about(subject: str, words: str) -> None:
-    with translation.override("de"):
-        assert subject_words(event("correction.proposed", subject)) == words
+def records(tree: ast.AST) -> Iterator[ast.keyword]:
+    """Yield the `action` of each call of audit_record."""
+    for node in ast.walk(tree):
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if is_call and node.func.id == "audit_record":  # type: ignore[attr-defined]
+            yield from (one for one in node.keywords if one.arg == "action")  # type: ignore[attr-defined]
+
+
+def recorded() -> set[str]:
+    found: set[str] = set()
+    for path in sources("py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        actions = list(records(tree))
+        # One that is put together could be any.
+        assert not [one for one in actions if isinstance(one.value, ast.JoinedStr)], path
+        if actions:
+            constants = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+            found |= {each for each in constants if isinstance(each, str) and CODE.match(each)}
+    for path in sources("sql"):
+        text = path.read_text(encoding="utf-8")
+        if "INSERT INTO audit_event" in text:
+            found |= set(re.findall(r"'([a-z]+\.[a-z_]+)'", text))
+    return found
+
+
+def test_each_action_has_words() -> None:
+    found = recorded()
+    assert len(found) > 20
+    assert found == ACTION_NAMES.keys()
+
+
+def test_in_each_language() -> None:
+    with override("en"):
+        english = {code: str(name) for code, name in ACTION_NAMES.items()}
+    with override("de"):
+        german = {code: str(name) for code, name in ACTION_NAMES.items()}
+    assert not [code for code in english if english[code] == german[code]]
+    assert not [code for code, name in english.items() if name == code]

@@ -18,6 +18,7 @@ from django_htmx.middleware import HtmxDetails
 
 from console.forms.answers import done, field_check, form_answer
 from console.forms.base import ConsoleForm, FieldGroup
+from console.forms.correction import EntryForm
 from console.forms.fields import Facts, FigureField
 from console.forms.rows import RowsFormSet, rows_factory
 
@@ -109,6 +110,14 @@ def test_what_is_wrong_stands_on_top_with_links_and_at_each_field() -> None:
     assert "data-error-summary" in page.elements[0][1]
 
 
+def test_the_summary_lists_what_is_wrong_in_the_order_of_the_page() -> None:
+    page = Page(EntryForm({}, products=["E10"], currency="GBP"))
+    links = [given["href"] for tag, given in page.elements if tag == "a"]
+    places = [page.ids.index(str(link)[1:]) for link in links]
+    assert len(places) > 3
+    assert places == sorted(places)
+
+
 def test_a_form_without_faults_has_no_summary() -> None:
     assert "error-summary" not in str(EveryWidgetForm())
 
@@ -180,7 +189,10 @@ def test_what_the_browser_reads_and_writes_is_iso_in_each_language(language: str
         ("de", "12.345,5", "12345.5"),
         ("en", "12,345.5", "12345.5"),
         ("de", "1479", "1479"),
-        ("de", "1.47", "1.47"),
+        ("en", "1,234.50", "1234.50"),
+        ("de", "1.234,50", "1234.50"),
+        ("en", ".5", "0.5"),
+        ("de", "+,5", "0.5"),
         ("de", "-0,5", "-0.5"),
         ("en", "\N{MINUS SIGN}0.5", "-0.5"),
         ("de", "1.234.567", "1234567"),
@@ -200,6 +212,64 @@ def test_a_figure_that_can_be_read_in_two_ways_is_refused(language: str, typed: 
     with translation.override(language), pytest.raises(forms.ValidationError) as refused:
         FigureField(decimal_places=4).clean(typed)
     assert refused.value.error_list[0].code == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "said"),
+    [
+        ("en", "47,93", "Write 47.93 with a point before the decimals."),
+        ("en", "-47,93", "Write -47.93 with a point before the decimals."),
+        ("en", "1.234,50", "Write 1234.50 with a point before the decimals."),
+        ("en", "0,479", "Write 0.479 with a point before the decimals."),
+        ("en", "1479,5", "Write 1479.5 with a point before the decimals."),
+        ("en", ",5", "Write .5 with a point before the decimals."),
+        ("de", "47.93", "Schreiben Sie 47,93 mit einem Komma vor den Nachkommastellen."),
+        ("de", "1,234.50", "Schreiben Sie 1234,50 mit einem Komma vor den Nachkommastellen."),
+        ("de", "0.479", "Schreiben Sie 0,479 mit einem Komma vor den Nachkommastellen."),
+    ],
+)
+@pytest.mark.parametrize("places", [2, 4])
+def test_the_decimal_mark_of_another_language_is_refused_with_the_way_to_write_it(
+    language: str, typed: str, said: str, places: int
+) -> None:
+    with translation.override(language):
+        with pytest.raises(forms.ValidationError) as refused:
+            FigureField(decimal_places=places).clean(typed)
+        assert refused.value.messages == [said]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "12,34,5",
+        "1.2.3",
+        "1,2345.6.7",
+        "1e3",
+        "NaN",
+        "Infinity",
+        ".",
+        ",",
+        "-",
+        "1_000",
+        "0x1",
+        "٣",
+    ],
+)
+def test_what_is_no_figure_in_any_language_is_refused(language: str, typed: str) -> None:
+    with translation.override(language), pytest.raises(forms.ValidationError) as refused:
+        FigureField(decimal_places=4).clean(typed)
+    assert refused.value.error_list[0].code == "invalid"
+
+
+@pytest.mark.parametrize(("language", "point"), [("en", "."), ("de", ",")])
+def test_every_figure_is_read_back_as_it_is_shown(language: str, point: str) -> None:
+    field = FigureField(decimal_places=4, max_digits=12)
+    with translation.override(language):
+        for text in ("0", "-0.5", "1234.5", "1479", "30000.0001", "-99999999.9999"):
+            shown = field.prepare_value(Decimal(text))
+            assert shown == text.replace(".", point)
+            assert field.clean(shown) == Decimal(text)
 
 
 def test_three_digits_can_be_nothing_but_thousands_where_two_places_are_the_most() -> None:

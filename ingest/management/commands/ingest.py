@@ -19,9 +19,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingest.metrics import TallyCollector, metrics_served
 from ingest.mqtt import BrokerAddress
+from ingest.options import WorkerOptions
 from ingest.status_line import StatusLines
 from ingest.topics import ALL_SITES, Share
-from ingest.worker import Worker, WorkerOptions
+from ingest.worker import Worker
 from ledger.models import Quarantine
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
--- What a batch's new entries add up to, added in their own transaction: no commit shows an entry
--- without its totals or totals without their entries. The worker has summed already, so each
--- total is touched once a batch. Rows come as JSON arrays, in the order of the key.
+-- What new entries add up to, added in their own transaction: no commit shows an entry without its
+-- totals or totals without their entries. The caller holds the days' rows and has summed already, so
+-- each total is touched once a batch of the worker, and once for an entry added by hand. Rows come
+-- as JSON arrays, in the order of the key.
 WITH days AS (
     UPDATE fiscal_day d SET
         entry_count = d.entry_count + (r ->> 2)::integer,

@@ -1,0 +1,27 @@
+"""How a worker is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.contract import SUBSCRIPTION
+from ingest.mqtt import BrokerAddress
+from ingest.topics import ALL_SITES, Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker is set up.
+
+    Workers of one `group` divide the messages among them, those with a `share` the sites.
+    """
+
+    broker: BrokerAddress
+    name: str = "ingest"
+    group: str = ""
+    share: Share = ALL_SITES
+
+    @property
+    def subscription(self) -> str:
+        """The topic filter, shared when the worker belongs to a group."""
+        return f"$share/{self.group}/{SUBSCRIPTION}" if self.group else SUBSCRIPTION
