@@ -249,7 +249,7 @@ def main() -> None:
     """Compare the work tree with a commit."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.compare", description=__doc__)
     parser.add_argument("ref", help="the commit or branch to compare the work tree with")
-    parser.add_argument("--only", default="", help="how the names of templates begin, as in console/_tank")
+    parser.add_argument("--only", default="", help="how names begin: console/_tank")
     options = parser.parse_args()
     with checkout(options.ref) as root, tempfile.TemporaryDirectory(prefix="pages-") as folder:
         before = rendered(root, Path(folder) / "before", only=options.only)
