@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import pytest
@@ -11,11 +12,37 @@ from playwright.sync_api import Browser, Page, expect
 from console.models import Role
 from ledger.models import Kind, SiteStatus
 from tests.browser.conftest import sign_in
-from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
+from tests.factories import (
+    make_day,
+    make_entry,
+    make_forecourt,
+    make_pulse,
+    make_site,
+    make_status,
+    make_user,
+)
 
 DAY = "2026-11-21"
 #: More stops than any of these pages has.
 STOPS_MAX = 150
+#: How much of a page jumped, as browsers measure it (cumulative layout shift); 0.1 is called good.
+JUMPED_MAX = 0.005
+JUMPED = """() => new Promise(resolve => {
+  let sum = 0;
+  const observer = new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) sum += entry.value;
+  });
+  observer.observe({ type: "layout-shift", buffered: true });
+  // What is buffered is delivered before the frame after the next.
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
+})"""
+#: A phone at the edge of a cell, so that scripts come well after what they work on.
+SLOW_NETWORK = {
+    "offline": False,
+    "latency": 50,
+    "downloadThroughput": 200 * 1024,
+    "uploadThroughput": 200 * 1024,
+}
 #: What has the focus, whether it shows it, and whether it lies where one can see it.
 FOCUSED = """() => {
   const focused = document.activeElement;
@@ -135,6 +162,25 @@ def test_whatever_has_the_focus_shows_it(page: Page, path: str) -> None:
         assert stop["isSeen"], stop["what"]
     assert len(reached) > 15
     assert len(reached) < STOPS_MAX
+
+
+@pytest.mark.parametrize("path", ["/", "/sites/S1/", f"/sites/S1/days/{DAY}/"])
+def test_a_page_of_a_phone_is_painted_where_it_stays(page: Page, path: str) -> None:
+    """Times become ages and the ingest folds up before anything is seen, not after."""
+    site = make_forecourt("S1", fuelling_points=4)
+    make_day(site, fiscal_day=DAY, entries=5, last_sequence=6, closed_at=timezone.now())
+    make_status(site, online=False)
+    # Long silent, so that nothing new is to be said while the page is looked at.
+    make_pulse("ingest", timezone.now() - datetime.timedelta(hours=1))
+    page.set_viewport_size({"width": 360, "height": 2000})
+    sign_in(page, make_user(Role.ADMINISTRATOR))
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    network.send("Network.emulateNetworkConditions", SLOW_NETWORK)
+    page.goto(path)
+    expect(page.locator("#live-mark")).to_have_text("Streaming")
+    assert page.evaluate(JUMPED) < JUMPED_MAX
 
 
 def test_the_theme_is_remembered(page: Page) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from console.models import Role, User
-from ledger.models import AuditEvent, Nozzle, Site
+from ledger.models import AuditEvent, Nozzle, Product, Site
 from tests.browser.conftest import sign_in
 from tests.factories import make_forecourt, make_user
 
@@ -86,6 +88,35 @@ def test_a_site_and_a_person_with_an_error_on_the_way(visitor: Page) -> None:
     assert list(Nozzle.objects.values_list("site_id", "product", "tank")) == [(site.pk, "E10", 1)]
     assert [site.code for site in User.objects.get(username="kim").sites.all()] == ["DE-KIEL"]
     assert AuditEvent.objects.count() == 6
+
+
+def test_two_people_at_the_prices_of_a_site(visitor: Page) -> None:
+    make_forecourt("S1", name="Harbour")
+    sign_in(visitor, make_user(Role.STAFF, first_name="Maja", last_name="Lindqvist"))
+    visitor.goto("/sites/S1/setup/products/")
+    first = visitor.locator("[name=products-0-unit_price]")
+    save = visitor.get_by_role("button", name="Save Harbour")
+    # The second person, in a window of their own, is faster.
+    other = visitor.context.browser.new_context(base_url=visitor.url)  # type: ignore[union-attr]
+    second = other.new_page()
+    sign_in(second, make_user(Role.STAFF, first_name="Kim", last_name="Okafor"))
+    second.goto("/sites/S1/setup/products/")
+    second.locator("[name=products-1-unit_price]").fill("1.599")
+    second.get_by_role("button", name="Save Harbour").click()
+    expect(second.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    other.close()
+
+    first.fill("1.655")
+    save.click()
+    told = visitor.locator("[data-error-summary]")
+    expect(told).to_contain_text("Kim Okafor")
+    expect(told).to_contain_text(re.compile(r"Product E10, Price:\s+1\.479\s+is now\s+1\.599"))
+    expect(first).to_have_value("1.655")
+    assert Product.objects.get(code="E10").unit_price == Decimal("1.599")
+    visitor.locator("[name=products-1-unit_price]").fill("1.599")
+    save.click()
+    expect(visitor.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    assert {str(each.unit_price) for each in Product.objects.all()} == {"1.5990", "1.6550"}
 
 
 def test_errors_take_the_focus_and_a_field_is_checked_as_it_is_left(page: Page) -> None:

@@ -249,11 +249,16 @@ def main() -> None:
     """Compare the work tree with a commit."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.compare", description=__doc__)
     parser.add_argument("ref", help="the commit or branch to compare the work tree with")
-    parser.add_argument("--only", default="", help="how the names of templates begin")
+    parser.add_argument("--only", default="", help="how names begin: console/_tank")
     options = parser.parse_args()
     with checkout(options.ref) as root, tempfile.TemporaryDirectory(prefix="pages-") as folder:
         before = rendered(root, Path(folder) / "before", only=options.only)
         after = rendered(ROOT, Path(folder) / "after", only=options.only)
+        if not any(tree.pages.is_dir() for tree in (before, after)):
+            sys.exit(
+                f"No template's name begins with {options.only!r}. Names have their folder, "
+                "as in console/_tank."
+            )
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"]
