@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
+from urllib.parse import urljoin
 
 import pytest
 from django.utils import timezone
@@ -85,12 +86,19 @@ def preview(label: str, value: str) -> Callable[[Page], None]:
 
 
 def send_from_elsewhere(page: Page) -> None:
-    """Send a form as a page would that is not the console's own, and so has no token."""
-    here = page.evaluate("location.origin")
+    """Send a form as another site's page would."""
+    address = urljoin(page.url, "/language/")
     page.goto("about:blank")
-    page.set_content(f'<form method="post" action="{here}/language/"></form>')
+    page.set_content(f"<form method='post' action='{address}'></form>")
     page.evaluate("document.querySelector('form').submit()")
     expect(page.get_by_role("heading", level=1)).to_contain_text("too long")
+
+
+def send_signed_out(page: Page) -> None:
+    """Send a form after the session ended."""
+    page.context.clear_cookies()
+    page.evaluate("document.querySelector('form.language').submit()")
+    expect(page.get_by_label("Username")).to_be_visible()
 
 
 class Visit(NamedTuple):
@@ -281,9 +289,10 @@ def test_doors_and_errors_have_no_violations_and_fit(page: Page) -> None:
         assert response is not None
         assert response.status == status
         found += barriers(page)
-    page.goto("/ledger/")
-    send_from_elsewhere(page)
-    found += barriers(page)
+    for send in (send_from_elsewhere, send_signed_out):
+        page.goto("/ledger/")
+        send(page)
+        found += barriers(page)
     assert not found, "\n".join(found)
 
 
