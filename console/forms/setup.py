@@ -347,16 +347,16 @@ def use_words(use: Uses) -> str:
     """Say what something is used by."""
     words = []
     if use.tanks:
-        words.append(_("it is in tank %(tanks)s.") % {"tanks": formatting.numbers(use.tanks)})
+        words.append(_("it is in tank %(tanks)s") % {"tanks": formatting.numbers(use.tanks)})
     if use.nozzles:
         point, number = use.nozzles[0]
         words.append(
-            _("nozzle %(number)d of fuelling point %(point)d gives it.")
+            _("nozzle %(number)d of fuelling point %(point)d gives it")
             % {"number": number, "point": point}
         )
     if use.is_sold_now:
-        words.append(_("the open fiscal day has entries of it."))
-    return " ".join(words)
+        words.append(_("the open fiscal day has entries of it"))
+    return "; ".join(words) + "."
 
 
 class ProductRows(SetupRows):

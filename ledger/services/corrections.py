@@ -27,7 +27,7 @@ from ledger.models import (
     Site,
 )
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
-from ledger.models.entry import TURNOVER_KINDS
+from ledger.models.entry import TURNOVER_KINDS, Kind, Payment
 from ledger.movement import PLACES, Stated, moved_amount
 from ledger.selectors.corrections import (
     VALUE_NAMES,
@@ -72,7 +72,8 @@ class ChangedMeanwhileError(CorrectionError):
 class Draft:
     """A correction as somebody wants it.
 
-    `values` are all business values by name, and None for a void. `based_on` is the latest
+    `values` are all business values by name (a `kind` and a `payment` that are known), and None
+    for a void. `based_on` is the latest
     revision that the person saw, 0 for the entry itself.
     """
 
@@ -276,6 +277,10 @@ def _after(draft: Draft) -> Values | None:
     if draft.action == Action.VOID:
         return None
     assert draft.values is not None, "only a void states no values"
+    # A code that nobody knows would stand in the ledger for ever: ValueError.
+    Kind(draft.values["kind"])
+    if (payment := draft.values.get("payment")) is not None:
+        Payment(payment)
     return {name: draft.values.get(name) for name in VALUE_NAMES}
 
 

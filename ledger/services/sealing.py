@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ledger import canonical
@@ -87,7 +88,7 @@ def seal_obstacles(day: FiscalDay) -> list[str]:
     if first := earlier.order_by("fiscal_day").first():
         found.append(
             _("Days are sealed in their order: %(day)s is not sealed yet.")
-            % {"day": first.fiscal_day}
+            % {"day": date_format(first.fiscal_day, "DATE_FORMAT")}
         )
     waiting = Correction.objects.filter(
         site=day.site_id, fiscal_day=day.fiscal_day, status=Correction.Status.PROPOSED

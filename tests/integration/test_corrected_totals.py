@@ -145,7 +145,7 @@ class TestTheLedgerPage:
     ) -> None:
         client.force_login(make_user())
         text = " ".join(client.get("/ledger/").text.split())
-        assert "of it \N{MINUS SIGN}£32.44 by corrections" in text
+        assert "of which \N{MINUS SIGN}£32.44 by corrections" in text
         assert 'id="total-corrections">1<' in text
 
     def test_other_sites_corrections_do_not_count(self, today: FiscalDay) -> None:

@@ -116,6 +116,13 @@ def moved(day: FiscalDay) -> dict[tuple[str, int], tuple[int, Decimal, Decimal]]
     }
 
 
+@pytest.mark.parametrize("unknown", [{"payment": 0}, {"kind": 99}])
+def test_a_code_that_nobody_knows_is_never_kept(day: FiscalDay, unknown: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="is not a valid"):
+        correction_propose(draft=draft(day, **unknown), author=make_user())
+    assert not Correction.objects.exists()
+
+
 class TestTheSiteSLimit:
     """47.93 is what a sale of the day comes to."""
 

@@ -325,7 +325,7 @@ def addresses(site: Site) -> dict[str, tuple[str, dict[str, str]]]:
         "person_new": ("/people/new/", {"username": "quokka", "role": "staff"}),
         "quarantine_decide": (
             "/quarantine/decide/?site=HILL",
-            {"action": "dismiss", "note": "quokka", "last_id": "999"},
+            {"action": "dismiss", "note": "quokka", "last_id": str(strange.pk)},
         ),
         "quarantine_mend": (
             f"/quarantine/{message.pk}/mend/?as=text",
