@@ -147,7 +147,7 @@ class TestWhatItTakes:
     def test_the_days_before_are_sealed(self, site: Site, day: FiscalDay, staff: User) -> None:
         make_day(site, fiscal_day="2026-11-21")
         closed(day, staff)
-        with pytest.raises(DayError, match=r"2026-11-21 is not sealed|Nov. 21, 2026"):
+        with pytest.raises(DayError, match=r"21 Nov 2026 is not sealed"):
             seal_propose(day=day, proposed_by=staff)
 
     def test_it_is_closed(self, day: FiscalDay, staff: User) -> None:
