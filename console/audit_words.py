@@ -90,13 +90,9 @@ _TIMES = frozenset({"started"})
 
 
 def name_words(name: str) -> str:
-    """Return what a field of an event's detail is called; an unknown one as its words.
-
-    A field of one row of several comes after what the row is called: `E10, unit_price`.
-    """
-    row, comma, name = name.rpartition(", ")
+    """Return what a field of an event's detail is called; an unknown one as its words."""
     known = _NAMES.get(name) or _FIELD_NAMES.get(name)
-    return row + comma + (str(known) if known else name.replace("_", " ").replace("-", " "))
+    return str(known) if known else name.replace("_", " ").replace("-", " ")
 
 
 def value_words(event: AuditEvent, name: str, value: Any) -> str:
@@ -106,7 +102,6 @@ def value_words(event: AuditEvent, name: str, value: Any) -> str:
             f"{name_words(each)}: {value_words(event, each, of_it)}"
             for each, of_it in value.items()
         )
-    name = name.rpartition(", ")[2]
     if event.action.startswith("correction.") and name in _ENTRY_FIELDS:
         return _entry_value(event, name, value)
     codes = _codes(event, name)

@@ -49,33 +49,33 @@ class ReportPeriodForm(PeriodForm):
         return found
 
 
-class StockPeriodForm(PeriodForm):
+class _OneSiteForm(FilterForm):
+    """The code of one of the sites that are `visible` to the person."""
+
+    site = forms.CharField(label=_("Site code"), max_length=32)
+
+    def __init__(self, *args: Any, visible: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._visible = visible
+
+    def clean_site(self) -> Site:
+        """Return the site."""
+        site: Site | None = self._visible.filter(code=self.cleaned_data["site"].strip()).first()
+        if site is None:
+            raise forms.ValidationError(_("You see no site of this code."))
+        return site
+
+
+class StockPeriodForm(_OneSiteForm, PeriodForm):
     """A period and the one site of a wet-stock trend."""
 
-    site = forms.CharField(label=_("Site code"), max_length=32)
 
-    def __init__(self, *args: Any, visible: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._visible = visible
-
-    def clean_site(self) -> Site:
-        """Return the site."""
-        return _seen(self._visible, self.cleaned_data["site"])
-
-
-class DayReportForm(FilterForm):
+class DayReportForm(_OneSiteForm):
     """The fiscal day of a site whose X or Z report is wanted."""
 
+    field_order = ("fiscal_day", "site")
+
     fiscal_day = forms.DateField(label=_("Fiscal day"))
-    site = forms.CharField(label=_("Site code"), max_length=32)
-
-    def __init__(self, *args: Any, visible: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._visible = visible
-
-    def clean_site(self) -> Site:
-        """Return the site."""
-        return _seen(self._visible, self.cleaned_data["site"])
 
     def clean(self) -> dict[str, Any]:
         """Refuse a day that the site does not have."""
@@ -84,13 +84,6 @@ class DayReportForm(FilterForm):
         if site and date and not FiscalDay.objects.filter(site=site, fiscal_day=date).exists():
             self.add_error("fiscal_day", _("The site has no such fiscal day."))
         return values
-
-
-def _seen(visible: Any, code: str) -> Site:
-    site: Site | None = visible.filter(code=code.strip()).first()
-    if site is None:
-        raise forms.ValidationError(_("You see no site of this code."))
-    return site
 
 
 def default_period(today: datetime.date) -> dict[str, str]:

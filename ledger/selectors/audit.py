@@ -102,11 +102,15 @@ def _midnight(day: datetime.date) -> datetime.datetime:
 
 
 class ChangedField(NamedTuple):
-    """One field of what was changed; None on the side where it was not there."""
+    """One field of what was changed; None on the side where it was not there.
+
+    `row` says of which one, where several rows of a kind were changed together.
+    """
 
     name: str
     before: Any
     after: Any
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class AuditLine:
             old, new = before.get(name), after.get(name)
             if isinstance(old, dict) and isinstance(new, dict):
                 changes += [
-                    ChangedField(f"{name}, {part}", old.get(part), new.get(part))
+                    ChangedField(part, old.get(part), new.get(part), row=name)
                     for part in {**old, **new}
                     if old.get(part) != new.get(part)
                 ]

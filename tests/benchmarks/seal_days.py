@@ -15,9 +15,9 @@ import django
 django.setup()
 
 from console.models import Role, User  # noqa: E402 models want Django set up
-from ledger.models import Explanation, FiscalDay  # noqa: E402
-from ledger.selectors.reconciliation import reconciliation  # noqa: E402
-from ledger.services.sealing import day_seal, difference_explain, seal_propose  # noqa: E402
+from ledger.models import FiscalDay  # noqa: E402
+from ledger.services.sealing import day_seal, seal_propose  # noqa: E402
+from tests.sealing import explain_all  # noqa: E402
 
 
 def main() -> None:
@@ -37,16 +37,8 @@ def main() -> None:
         days = days.filter(fiscal_day__lte=options.last)
     began, count = time.perf_counter(), 0
     for day in days.order_by("site", "fiscal_day"):
-        for difference in reconciliation(day).unexplained if options.site else ():
-            difference_explain(
-                day=day,
-                subject=difference.subject,
-                key=difference.key,
-                difference=difference.stated,
-                reason=Explanation.Reason.SITE_WRONG,
-                note="",
-                author=proposer,
-            )
+        if options.site:
+            explain_all(day, proposer)
         seal_propose(day=day, proposed_by=proposer)
         day_seal(day=day, sealed_by=sealer)
         count += 1

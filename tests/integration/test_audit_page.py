@@ -60,12 +60,12 @@ def test_of_rows_that_changed_only_what_differs_is_shown(reader: Client, site: S
     record(action="site.products_changed", site=site, detail=detail)
     text = flat(reader.get("/audit/").text)
     assert "Products changed" in text
-    price = '<th scope="row">E10, price a litre</th>'
+    price = '<th scope="row"> E10: Price a litre </th>'
     old, new = '<del class="old">1.4790</del>', '<ins class="new">1.5990</ins>'
     assert f"{price} <td> {old} </td> <td> {new} </td>" in text
     assert "Super" not in text
     old, new = '<del class="old">\N{EN DASH}</del>', '<ins class="new">code: LPG</ins>'
-    assert f'<th scope="row">LPG</th> <td> {old} </td> <td> {new} </td>' in text
+    assert f'<th scope="row"> LPG </th> <td> {old} </td> <td> {new} </td>' in text
 
 
 def test_a_change_is_shown_before_and_after(reader: Client, site: Site, person: User) -> None:

@@ -22,7 +22,6 @@ def event(action: str, subject: str = "") -> AuditEvent:
         ("unit_price", "price a litre"),
         ("posted_to", "posted to"),
         ("new_thing", "new thing"),
-        ("E10, unit_price", "E10, price a litre"),
     ],
 )
 def test_a_name(name: str, words: str) -> None:
