@@ -119,12 +119,15 @@ def report_day(request: HttpRequest, code: str, fiscal_day: datetime.date) -> Ht
 @require_GET
 def report_stock(request: HttpRequest) -> HttpResponse:
     """Show how much more or less a site's tanks hold than they should."""
+    visible = visible_sites(request.user)
     data = request.GET if "first" in request.GET else {**request.GET.dict(), **_this_month()}
-    form = StockPeriodForm(data, visible=visible_sites(request.user))
+    # Who comes without having asked for anything has not forgotten to name the site.
+    is_asked = bool(request.GET)
+    form = StockPeriodForm(data if is_asked else None, initial=_this_month(), visible=visible)
     if not form.is_valid():
         empty: dict[str, Any] = {"form": form, "site": None, "trends": []}
         empty |= {"query": "", "families": {}}
-        return render(request, "console/report_stock.html", empty, status=422)
+        return render(request, "console/report_stock.html", empty, status=422 if is_asked else 200)
     values = form.cleaned_data
     site = values["site"]
     trends = stock_trend(site=site, first=values["first"], last=values["last"])

@@ -554,6 +554,13 @@ def test_a_manager_reports_their_own_sites_alone(client: Client) -> None:
     assert "OTHER" not in client.get("/reports/").text
 
 
+def test_a_stock_report_that_nobody_asked_for_blames_nobody(staff: Client) -> None:
+    page = staff.get("/reports/stock/")
+    assert page.status_code == 200
+    assert "Please check this" not in page.text
+    assert staff.get("/reports/stock/?site=").status_code == 422
+
+
 def test_any_day_s_report_is_found_by_its_day_and_site(staff: Client) -> None:
     make_day(make_site("S1"), fiscal_day="2019-02-28")
     found = staff.get("/reports/day/?fiscal_day=2019-02-28&site=S1")

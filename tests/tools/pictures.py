@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
 
 PICTURES = [
-    Picture("network", "administrator", "/", "light", 1440, 1000),
+    Picture("network", "auditor", "/", "light", 1440, 1000),
     Picture("site", "manager", f"/sites/{SITE}/", "dark", 1440, 1180),
     Picture("phone", "manager", f"/sites/{SITE}/", "light", 390, 844),
 ]
