@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from ingest.contract import LedgerEntry
 from ingest.sites import SiteConfig
 from ledger.models.entry import EntryFlag, Kind, Payment
+from ledger.signs import figure_flags
 
 KIND_CODES: dict[str, int] = {kind.name.lower(): kind.value for kind in Kind}
 PAYMENT_CODES: dict[str | None, int | None] = {
@@ -33,9 +33,6 @@ _encoder = msgspec.json.Encoder()
 DAYS_FROM_FISCAL_DAY_MAX = 2
 #: How far a controller's clock may run ahead before its entries are flagged.
 CLOCK_AHEAD_MAX = datetime.timedelta(minutes=5)
-#: Rounding of the amount, and of the price at its fourth place for each litre.
-_AMOUNT_TOLERANCE = Decimal("0.01")
-_PRICE_TOLERANCE = Decimal("0.00005")
 
 
 def entry_flags(entry: LedgerEntry, site: SiteConfig, latest: datetime.datetime) -> int:
@@ -44,12 +41,16 @@ def entry_flags(entry: LedgerEntry, site: SiteConfig, latest: datetime.datetime)
     `latest` is the latest time that is not the future. The totalizer is judged where the ledger
     is at hand (`ingest.store`).
     """
-    flags = 0
-    volume = entry.volume
-    if volume and entry.unit_price is not None and entry.kind != "test":
-        off = abs(abs(volume * entry.unit_price) - abs(entry.amount))
-        if off > _AMOUNT_TOLERANCE and off > _AMOUNT_TOLERANCE + abs(volume) * _PRICE_TOLERANCE:
-            flags |= EntryFlag.AMOUNT_MISMATCH.value
+    kind = entry.kind
+    flags = figure_flags(
+        is_refund=kind == "refund",
+        is_test=kind == "test",
+        amount=entry.amount,
+        volume=entry.volume,
+        volume_15c=entry.volume_15c,
+        unit_price=entry.unit_price,
+        totalizer=entry.totalizer,
+    )
     if site.products and entry.product not in site.products:
         flags |= EntryFlag.UNKNOWN_PRODUCT.value
     if (

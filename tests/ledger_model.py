@@ -18,6 +18,7 @@ CENT = Decimal("0.01")
 KINDS = {"sale": 1, "refund": 2, "test": 3, "drive_off": 4}
 PAYMENTS = {"cash": 1, "card": 2, "fuel_card": 3, "account": 4, "app": 5, "other": 6}
 AMOUNT, PRODUCT, POINT, FAR, FUTURE, JUMP = 1, 2, 4, 8, 16, 32
+SIGN, BELOW_ZERO, NO_LITRES = 128, 256, 512
 #: The tests make the database itself refuse this sequence, whatever the entry says.
 REFUSED_SEQUENCE = 13
 
@@ -178,9 +179,16 @@ class Model:
 
     def _flags(self, site: Site, entry: Entry) -> int:
         flags = 0
+        is_refund = entry.kind == "refund"
         if entry.volume and entry.unit_price is not None:
-            off = abs(abs(entry.volume * entry.unit_price) - abs(entry.amount))
+            made = entry.volume * entry.unit_price
+            off = abs((-abs(made) if is_refund else made) - entry.amount)
             flags |= AMOUNT if off > Decimal("0.50") else 0  # the tests make no close cases
+        elif entry.unit_price and entry.amount:
+            flags |= NO_LITRES
+        flags |= SIGN if (entry.amount > 0 if is_refund else entry.amount < 0) else 0
+        if not is_refund and any((litres or 0) < 0 for litres in (entry.volume, entry.volume_15c)):
+            flags |= BELOW_ZERO
         flags |= PRODUCT if entry.product not in site.products else 0
         if entry.fuelling_point is not None and entry.fuelling_point not in site.fuelling_points:
             flags |= POINT

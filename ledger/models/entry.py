@@ -42,13 +42,16 @@ class Payment(models.IntegerChoices):
 class EntryFlag(enum.IntFlag):
     """What looks wrong about an entry that is well formed. It happened, so it is kept and shown."""
 
-    AMOUNT_MISMATCH = 1  # volume x unit price is not the amount
+    AMOUNT_MISMATCH = 1  # volume x unit price is not the amount, with its sign
     UNKNOWN_PRODUCT = 2  # not among the site's products
     UNKNOWN_FUELLING_POINT = 4  # not among the site's fuelling points
     FAR_FROM_FISCAL_DAY = 8  # occurred more than two days from its fiscal day
     IN_THE_FUTURE = 16  # occurred after it was received
     TOTALIZER_JUMP = 32  # the nozzle's meter moved by something else than the volume sold
     MANUAL = 64  # entered by hand in place of a missing one; its first correction says by whom
+    AMOUNT_SIGN = 128  # a refund above zero, or anything else below
+    BELOW_ZERO = 256  # litres, price or totalizer
+    NO_LITRES = 512  # an amount at a price a litre, but no litres
 
     @property
     def label(self) -> str:
@@ -64,6 +67,9 @@ _FLAG_LABELS = {
     EntryFlag.IN_THE_FUTURE: _("Time lies in the future"),
     EntryFlag.TOTALIZER_JUMP: _("Totalizer does not follow from the sale before"),
     EntryFlag.MANUAL: _("Entered by hand"),
+    EntryFlag.AMOUNT_SIGN: _("Amount has a sign that its kind does not have"),
+    EntryFlag.BELOW_ZERO: _("Litres, price or totalizer below zero"),
+    EntryFlag.NO_LITRES: _("Amount at a price a litre, but no litres"),
 }
 
 

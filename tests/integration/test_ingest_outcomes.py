@@ -263,6 +263,10 @@ async def test_an_array_that_is_too_long_is_refused_whole(rig: Rig, site: str) -
     ("changes", "flags"),
     [
         ({"amount": "48.93"}, 1),
+        ({"amount": "-47.93"}, 1 | 128),
+        ({"kind": "refund"}, 1 | 128),
+        ({"volume": "-32.407"}, 1 | 256),
+        ({"volume": "0"}, 512),
         ({"product": "KEROSENE"}, 2),
         ({"fuelling_point": 99}, 4),
         ({"occurred_at": "2026-11-16T12:00:00Z"}, 8),
