@@ -17,7 +17,7 @@ run: $(VENV)/requirements.lock ## install and run everything; PORT=, MQTT_PORT= 
 
 test: $(VENV)/requirements-dev.lock ## install what tests need and run them; ARGS="-k name" chooses
 	@$(BIN)/python -m tests.tools.install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/requirements-dev.lock ## lint, format, types, templates, migrations, settings, locks
 	$(BIN)/ruff check .

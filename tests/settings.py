@@ -3,8 +3,14 @@
 import os
 from pathlib import Path
 
-#: Kept between runs, so that a run does not pay for making the cluster again.
-TEST_VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "test"
+#: Kept between runs, so that a run does not pay for making the cluster again. Each process of a
+#: run in several has a server of its own.
+TEST_VAR_DIR = (
+    Path(__file__).resolve().parent.parent
+    / "var"
+    / "test"
+    / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+)
 os.environ["VAR_DIR"] = str(TEST_VAR_DIR)
 os.environ["SECRET_KEY"] = "the-tests-protect-nothing"
 for name in ("DATABASE_URL", "MQTT_URL", "MQTT_CA", "MQTT_CA_FILE", "DEBUG"):

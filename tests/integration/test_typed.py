@@ -177,7 +177,11 @@ def test_no_other_site_is_ever_gone_to(client: Client, person: User) -> None:
     assert sign_in(client, page, person)["Location"] == "/"
 
 
-@pytest.mark.parametrize("carried", ["", "x", "eyJhIjoxfQ:1x:y", signing.dumps({"address": "/"})])
+@pytest.mark.parametrize(
+    "carried",
+    ["", "x", "eyJhIjoxfQ:1x:y", signing.dumps({"address": "/"})],
+    ids=["empty", "text", "signed by nobody", "signed for something else"],
+)
 def test_what_is_carried_cannot_be_made_up(client: Client, person: User, carried: str) -> None:
     answer = client.post(
         "/sign-in/", {"username": "rosa", "password": PASSWORD, "carried": carried}
