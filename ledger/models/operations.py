@@ -31,6 +31,7 @@ class Quarantine(models.Model):
         INVALID = "invalid", _("Invalid value")
         CONFLICTING_DUPLICATE = "conflicting_duplicate", _("Conflicts with the ledger")
         DAY_SEALED = "day_sealed", _("The day is sealed")
+        IMPLAUSIBLE_DAY = "implausible_day", _("A day that cannot be")
         UNKNOWN_SITE = "unknown_site", _("Unknown site")
         UNKNOWN_TOPIC = "unknown_topic", _("Unknown topic")
         OVERSIZE = "oversize", _("Too large")
@@ -117,6 +118,7 @@ class QuarantineDecision(models.Model):
     class Action(models.TextChoices):
         REPLAY = "replay", _("Replayed")
         MEND = "mend", _("Mended and replayed")
+        ADMIT = "admit", _("Day accepted and replayed")
         ACCEPT = "accept", _("Accepted")
         REFUSE = "refuse", _("Refused")
         DISMISS = "dismiss", _("Dismissed")

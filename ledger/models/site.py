@@ -14,6 +14,7 @@ from ledger.models.fields import (
     UnitPriceField,
     VolumeField,
 )
+from ledger.plausible import FIRST_DAY_DEFAULT, FIRST_DAY_MIN, first_day_default
 from ledger.specs import CUTOFF_DEFAULT
 from ledger.wet_stock import (
     WET_STOCK_DAILY_LITRES,
@@ -115,6 +116,13 @@ class Site(models.Model):
         default=WET_STOCK_MONTHLY_LITRES,
         db_default=WET_STOCK_MONTHLY_LITRES,
         validators=[MinValueValidator(0)],
+    )
+    #: What is dated before it was sent by a broken clock (`ledger.plausible`).
+    first_fiscal_day = models.DateField(
+        _("first fiscal day"),
+        default=first_day_default,
+        db_default=FIRST_DAY_DEFAULT,
+        validators=[MinValueValidator(FIRST_DAY_MIN)],
     )
     created_at = models.DateTimeField(_("registered at"), auto_now_add=True)
 
