@@ -298,7 +298,7 @@ class Adoption:
             taken += self._intake.take(batch, 0.0, waiting[taken:])
         if batch.strangers:
             await self._sites.look_up(
-                self._connection, {route.site_code for route, _ in batch.strangers}
+                self._connection, {route.site_code for route, *_ in batch.strangers}
             )
             self._intake.settle_strangers(batch)
         for year, month in {(day.year, day.month) for _, day in batch.days} - self._known_months:

@@ -28,6 +28,10 @@ FIRST_BYTES = 4_096
 Origin = tuple[Route, SiteConfig, bytes, int | None, int, LedgerEntry]
 
 
+class Forgotten(NamedTuple):
+    """The site had its status forgotten: an empty retained payload, MQTT's way to clear."""
+
+
 class Event(NamedTuple):
     """A message other than an entry that is stored in the batch's transaction."""
 
@@ -35,6 +39,8 @@ class Event(NamedTuple):
     site_id: int
     value: Any
     raw: bytes
+    #: Of the message itself, since the newest wins; that of a batch is of its first message.
+    received_at: datetime.datetime
 
 
 @dataclass(slots=True)
@@ -129,7 +135,7 @@ class DayEntries:
 class Batch:
     """Decoded messages on their way into one transaction."""
 
-    #: When the first message was received; it stands in every entry of the batch.
+    #: When the first message was received (`Intake.take`); it stands in every entry of the batch.
     received_at: datetime.datetime = field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC)
     )
@@ -138,7 +144,8 @@ class Batch:
     events: list[Event] = field(default_factory=list)
     rejections: dict[bytes, Rejection] = field(default_factory=dict)
     #: Messages of sites that are not in memory: settled once the database was asked.
-    strangers: list[tuple[Route, bytes]] = field(default_factory=list)
+    #: With the time that the message counts as received.
+    strangers: list[tuple[Route, bytes, datetime.datetime]] = field(default_factory=list)
     #: By site and fiscal day; without entries where a day was only opened or closed.
     days: dict[tuple[int, datetime.date], DayEntries] = field(default_factory=dict)
     packet_ids: list[int] = field(default_factory=list)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 from ingest import decode, topics
-from ingest.batch import BATCH_BYTES_MAX, Batch, Event, rejection
+from ingest.batch import BATCH_BYTES_MAX, Batch, Event, Forgotten, rejection
 from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
 from ingest.decode import Fault
 from ingest.mqtt import Beginning
@@ -28,6 +29,8 @@ UNKNOWN_SITE = "unknown_site"
 UNKNOWN_TOPIC = "unknown_topic"
 
 _LIVE_LANES = frozenset({topics.PUMPS, topics.TANKS})
+#: Whose states a site has forgotten by an empty payload.
+_RETAINED_LANES = _LIVE_LANES | {topics.STATUS}
 _EVENT_DECODERS: dict[str, Callable[[bytes], object]] = {
     topics.DAY: decode.decode_day,
     topics.DELIVERIES: decode.decode_delivery,
@@ -50,13 +53,27 @@ class Intake:
         self._table = topics.TopicTable(share)
         #: Messages since somebody last set it to 0, but for those that were passed by.
         self.received = 0
+        #: When the messages at hand count as received.
+        self._told_at = datetime.datetime.now(datetime.UTC)
 
-    def take(self, batch: Batch, received_at: float, messages: Sequence[Message]) -> int:
+    def take(
+        self,
+        batch: Batch,
+        received_at: float,
+        messages: Sequence[Message],
+        *,
+        told_at: datetime.datetime | None = None,
+    ) -> int:
         """Add messages to the batch. Returns how many were taken, at least one.
 
         Not all are if the batch gets full, or if they hold more than SLICE_ENTRIES entries. Live
-        states go to the live writer. `received_at` is `time.perf_counter()` seconds.
+        states go to the live writer. `received_at` is `time.perf_counter()` seconds. `told_at` is
+        when states and events count as received, if that is not now.
         """
+        now = datetime.datetime.now(datetime.UTC)
+        self._told_at = told_at or now
+        if not batch:
+            batch.received_at = now
         self._date(batch)
         route_of = self._table.route
         sites = self._sites.by_code
@@ -76,7 +93,7 @@ class Intake:
             if route.problem or len(payload) > PAYLOAD_BYTES_MAX:
                 self._reject_unread(batch, route, payload)
             elif site is None:
-                batch.strangers.append((route, payload))
+                batch.strangers.append((route, payload, self._told_at))
             else:
                 self._decode(batch, route, site, payload)
                 if len(batch.rows) >= entries_end or batch.has_enough_items:
@@ -99,11 +116,13 @@ class Intake:
         """Take the messages whose sites are known by now, and reject the others."""
         self._date(batch)
         strangers, batch.strangers = batch.strangers, []
-        for route, payload in strangers:
+        for route, payload, self._told_at in strangers:
             site = self._sites.by_code.get(route.site_code)
             if site is not None:
                 self._decode(batch, route, site, payload)
                 continue
+            if _is_cleared(route, payload):
+                continue  # nothing is known of it, so nothing is to be forgotten
             batch.reject(
                 rejection(
                     route,
@@ -136,6 +155,9 @@ class Intake:
 
     def _decode(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
         lane = route.lane
+        if _is_cleared(route, payload):
+            self._forget(batch, route, site)
+            return
         self._live.heard(site.id)
         try:
             if lane == topics.LEDGER:
@@ -145,16 +167,27 @@ class Intake:
                     entry = decode.decode_entry(payload)
                     self._stage(batch, route, site, entry, payload, None)
             elif lane == topics.PUMPS:
-                self._live.pump(site.id, route.device, decode.decode_pump(payload))
+                pump = decode.decode_pump(payload)
+                self._live.pump(site.id, route.device, pump, self._told_at)
             elif lane == topics.TANKS:
-                self._live.tank(site.id, route.device, decode.decode_tank(payload))
+                gauge = decode.decode_tank(payload)
+                self._live.tank(site.id, route.device, gauge, self._told_at)
             else:
                 value = _EVENT_DECODERS[lane](payload)
                 if lane == topics.DAY:
                     batch.day(site, value.fiscal_day)  # type: ignore[attr-defined]
-                batch.events.append(Event(route, site.id, value, payload))
+                batch.events.append(Event(route, site.id, value, payload, self._told_at))
         except Fault as fault:
             batch.reject(rejection(route, fault.reason, fault.detail, payload, site_id=site.id))
+
+    def _forget(self, batch: Batch, route: Route, site: SiteConfig) -> None:
+        """Have a state forgotten. Anybody may clear a topic: the site is not heard by it."""
+        if route.lane == topics.PUMPS:
+            self._live.forget_pump(site.id, route.device)
+        elif route.lane == topics.TANKS:
+            self._live.forget_tank(site.id, route.device)
+        else:
+            batch.events.append(Event(route, site.id, Forgotten(), b"", self._told_at))
 
     def _decode_array(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
         """Take the good items of an array; each bad one is rejected by itself."""
@@ -188,3 +221,8 @@ class Intake:
         batch.rows.append(entry_row(site.id, entry, flags, self._received_at))
         batch.origins.append((route, site, raw, item_index, flags, entry))
         batch.occurred_at.append(occurred_at_s)
+
+
+def _is_cleared(route: Route, payload: bytes) -> bool:
+    """Tell whether a message is MQTT's way to clear a retained one."""
+    return not payload and route.lane in _RETAINED_LANES

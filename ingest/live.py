@@ -1,7 +1,13 @@
 """The live lanes: the newest state of each pump and tank, written a few times a second.
 
-Thousands of messages a second become one statement a round, for all pumps and tanks: between two
-rounds the newest value wins in memory, in the database the newest time wins.
+Thousands of messages a second become one statement a round, for all pumps and tanks. Between two
+rounds the newest wins in memory, then in the database, both by the one rule of `ingest.newest`.
+
+A site may also have a state forgotten (an empty retained payload). That takes away whatever is
+known, with its time, so that what is told later counts whatever its time says. Should a message
+from before come once more after it (a broker sends what was not acknowledged again, in its order,
+so only another worker of a shared subscription can bring that about), the device shows that state
+until it is told or forgotten anew: better a pump too many for a while than one that stays hidden.
 """
 
 from __future__ import annotations
@@ -14,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ingest.database import DATA_ERRORS
+from ingest.newest import Told
 from ingest.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from psycopg import AsyncConnection
 
@@ -26,6 +33,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LIVE_ROUND = load("live_round")
+_FORGET_STATES = load("forget_states")
+
+#: (site id, number of the pump or tank)
+_Key = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -33,26 +44,51 @@ class _PumpRound:
     """What a pump said since the last round."""
 
     newest: Pump
+    told: Told
     since: datetime.datetime
     steady: bool
 
 
 @dataclass(slots=True)
-class LiveRound:
-    """What one round writes; bounded by the number of devices, not of messages."""
+class _TankRound:
+    """The newest that a tank's gauge said since the last round."""
 
-    pumps: dict[tuple[int, int], _PumpRound] = field(default_factory=dict)
-    tanks: dict[tuple[int, int], TankGauge] = field(default_factory=dict)
+    newest: TankGauge
+    told: Told
+
+
+@dataclass(slots=True)
+class LiveRound:
+    """What one round writes; bounded by the number of devices, not of messages.
+
+    What is to be forgotten is forgotten before the states are written.
+    """
+
+    pumps: dict[_Key, _PumpRound] = field(default_factory=dict)
+    tanks: dict[_Key, _TankRound] = field(default_factory=dict)
     heard: set[int] = field(default_factory=set)
+    forgotten_pumps: set[_Key] = field(default_factory=set)
+    forgotten_tanks: set[_Key] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.pumps or self.tanks or self.heard)
+        return bool(self.heard or len(self))
 
     def __len__(self) -> int:
-        return len(self.pumps) + len(self.tanks)
+        return len(self.pumps.keys() | self.forgotten_pumps) + len(
+            self.tanks.keys() | self.forgotten_tanks
+        )
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a state is to be forgotten."""
+        return bool(self.forgotten_pumps or self.forgotten_tanks)
 
     def split(self) -> Iterator[LiveRound]:
         """Yield what it holds one by one."""
+        if self.forgets:
+            yield LiveRound(
+                forgotten_pumps=self.forgotten_pumps, forgotten_tanks=self.forgotten_tanks
+            )
         for key, pump in self.pumps.items():
             yield LiveRound(pumps={key: pump})
         for key, gauge in self.tanks.items():
@@ -63,7 +99,8 @@ class LiveRound:
     @property
     def sites(self) -> set[int]:
         """The sites whose pumps or tanks changed."""
-        return {site_id for site_id, _ in self.pumps} | {site_id for site_id, _ in self.tanks}
+        changed = (self.pumps, self.tanks, self.forgotten_pumps, self.forgotten_tanks)
+        return {site_id for keys in changed for site_id, _ in keys}
 
 
 class LiveStates:
@@ -77,26 +114,39 @@ class LiveStates:
         """Note that a site said something."""
         self._round.heard.add(site_id)
 
-    def pump(self, site_id: int, fuelling_point: int, pump: Pump) -> None:
+    def pump(
+        self, site_id: int, fuelling_point: int, pump: Pump, received_at: datetime.datetime
+    ) -> None:
         """Take a pump's state."""
         self.messages += 1
         key = (site_id, fuelling_point)
+        told = Told(pump.at, received_at)
         known = self._round.pumps.get(key)
-        if known is None:
-            self._round.pumps[key] = _PumpRound(pump, pump.at, steady=True)
-        elif pump.at >= known.newest.at:
-            if pump.state != known.newest.state:
-                known.since = pump.at
-                known.steady = False
-            known.newest = pump
+        taken = _PumpRound(pump, told, told.credible_at, steady=True)
+        self._round.pumps[key] = taken if known is None else _pump_after(known, taken)
 
-    def tank(self, site_id: int, tank: int, gauge: TankGauge) -> None:
+    def tank(
+        self, site_id: int, tank: int, gauge: TankGauge, received_at: datetime.datetime
+    ) -> None:
         """Take a tank's gauge reading."""
         self.messages += 1
         key = (site_id, tank)
+        told = Told(gauge.at, received_at)
         known = self._round.tanks.get(key)
-        if known is None or gauge.at >= known.at:
-            self._round.tanks[key] = gauge
+        if known is None or told.wins_over(known.told):
+            self._round.tanks[key] = _TankRound(gauge, told)
+
+    def forget_pump(self, site_id: int, fuelling_point: int) -> None:
+        """Take away what a pump said so far."""
+        self.messages += 1
+        self._round.pumps.pop((site_id, fuelling_point), None)
+        self._round.forgotten_pumps.add((site_id, fuelling_point))
+
+    def forget_tank(self, site_id: int, tank: int) -> None:
+        """Take away what a tank's gauge said so far."""
+        self.messages += 1
+        self._round.tanks.pop((site_id, tank), None)
+        self._round.forgotten_tanks.add((site_id, tank))
 
     def next_round(self) -> LiveRound:
         """Hand over what was collected and begin anew."""
@@ -106,20 +156,29 @@ class LiveStates:
     def put_back(self, failed: LiveRound) -> None:
         """Keep what could not be written, as if what came since had come in the same round."""
         since, self._round = self._round, failed
+        for key in since.forgotten_pumps:
+            failed.pumps.pop(key, None)
+        for key in since.forgotten_tanks:
+            failed.tanks.pop(key, None)
+        failed.forgotten_pumps |= since.forgotten_pumps
+        failed.forgotten_tanks |= since.forgotten_tanks
         for key, pump in since.pumps.items():
             known = failed.pumps.get(key)
-            if known is None:
-                failed.pumps[key] = pump
-            elif pump.newest.at >= known.newest.at:
-                if not pump.steady or pump.newest.state != known.newest.state:
-                    known.since = pump.since
-                    known.steady = False
-                known.newest = pump.newest
-        for tank, gauge in since.tanks.items():
-            before = failed.tanks.get(tank)
-            if before is None or gauge.at >= before.at:
-                failed.tanks[tank] = gauge
+            failed.pumps[key] = pump if known is None else _pump_after(known, pump)
+        for key, gauge in since.tanks.items():
+            before = failed.tanks.get(key)
+            if before is None or gauge.told.wins_over(before.told):
+                failed.tanks[key] = gauge
         failed.heard |= since.heard
+
+
+def _pump_after(known: _PumpRound, taken: _PumpRound) -> _PumpRound:
+    """Return a pump's round after more of it; `since` goes on while the state is the same."""
+    if not taken.told.wins_over(known.told):
+        return known
+    if taken.steady and taken.newest.state == known.newest.state:
+        return _PumpRound(taken.newest, taken.told, known.since, known.steady)
+    return _PumpRound(taken.newest, taken.told, taken.since, steady=False)
 
 
 async def write_round(
@@ -163,16 +222,30 @@ async def write_whole_round(
     announcement: str,
 ) -> None:
     """Write a round and announce it. psycopg errors pass through, with nothing written."""
-    await connection.execute(
-        _LIVE_ROUND,
-        {
-            "received_at": received_at,
-            "announcement": announcement,
-            "heard_site_id": sorted(live.heard),
-            **_pump_columns(live),
-            **_tank_columns(live),
-        },
-    )
+    parameters = {
+        "received_at": received_at,
+        "announcement": announcement,
+        "heard_site_id": sorted(live.heard),
+        **_pump_columns(live),
+        **_tank_columns(live),
+    }
+    if not live.forgets:
+        await connection.execute(_LIVE_ROUND, parameters)
+        return
+    async with connection.transaction():
+        await connection.execute(
+            _FORGET_STATES,
+            {
+                **_key_columns("pump_site_id", "pump_fuelling_point", live.forgotten_pumps),
+                **_key_columns("tank_site_id", "tank_tank", live.forgotten_tanks),
+            },
+        )
+        await connection.execute(_LIVE_ROUND, parameters)
+
+
+def _key_columns(site_id: str, number: str, keys: Iterable[_Key]) -> dict[str, list[int]]:
+    ordered = sorted(keys)
+    return {site_id: [key[0] for key in ordered], number: [key[1] for key in ordered]}
 
 
 def _pump_columns(live: LiveRound) -> dict[str, Any]:
@@ -180,6 +253,7 @@ def _pump_columns(live: LiveRound) -> dict[str, Any]:
     return {
         "pump_site_id": [site_id for site_id, _ in live.pumps],
         "pump_fuelling_point": [point for _, point in live.pumps],
+        "pump_received_at": [pump.told.received_at for pump in live.pumps.values()],
         "pump_since": [pump.since for pump in live.pumps.values()],
         "pump_steady": [pump.steady for pump in live.pumps.values()],
         **_columns("pump", [pump.newest for pump in live.pumps.values()], names),
@@ -187,13 +261,14 @@ def _pump_columns(live: LiveRound) -> dict[str, Any]:
 
 
 def _tank_columns(live: LiveRound) -> dict[str, Any]:
-    gauges = list(live.tanks.values())
+    gauges = [tank.newest for tank in live.tanks.values()]
     names = (
         "at", "product", "volume", "ullage", "capacity", "water", "temperature", "status",
     )  # fmt: skip
     return {
         "tank_site_id": [site_id for site_id, _ in live.tanks],
         "tank_tank": [tank for _, tank in live.tanks],
+        "tank_received_at": [tank.told.received_at for tank in live.tanks.values()],
         "tank_alarms": [msgspec.json.encode(gauge.alarms).decode() for gauge in gauges],
         **_columns("tank", gauges, names),
     }

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import contract
-from ingest.batch import Batch, rejection
+from ingest.batch import Batch, Forgotten, rejection
 from ingest.database import DATA_ERRORS, PASSING_ERRORS
 from ingest.decode import INVALID
 from ingest.intake import Intake
@@ -96,8 +96,8 @@ class Releases:
             row = await _one(connection, _PEEK)
             if row is None:
                 return False
-            message_id, topic, payload = row
-            batch, live = await self._decode(connection, topic, bytes(payload))
+            message_id, topic, payload, told_at = row
+            batch, live = await self._decode(connection, topic, bytes(payload), told_at)
             batch.replay_of = message_id
             await _make_months(connection, batch)
             async with connection.transaction():
@@ -122,16 +122,24 @@ class Releases:
         return True
 
     async def _decode(
-        self, connection: AsyncConnection[Any], topic: str, payload: bytes
+        self,
+        connection: AsyncConnection[Any],
+        topic: str,
+        payload: bytes,
+        told_at: datetime.datetime,
     ) -> tuple[Batch, LiveRound]:
-        """Decode a message into a batch of its own, and the live state that it may hold."""
+        """Decode a message into a batch of its own, and the live state that it may hold.
+
+        A state that waited in quarantine takes the place of none that was received after it.
+        """
         live = LiveStates()
         batch = Batch()
         # Of all sites: whoever is free takes it, since a day's row keeps two workers apart.
         intake = Intake(self._sites, live)
-        intake.take(batch, time.perf_counter(), [(topic.encode(), payload, 0)])
+        message = (topic.encode(), payload, 0)
+        intake.take(batch, time.perf_counter(), [message], told_at=told_at)
         if batch.strangers:
-            codes = {route.site_code for route, _ in batch.strangers}
+            codes = {route.site_code for route, *_ in batch.strangers}
             await self._sites.look_up(connection, codes, at_once=True)
             intake.settle_strangers(batch)
         states = live.next_round()
@@ -156,7 +164,9 @@ class Releases:
         outcome = await store(connection, batch)
         if not refusal:
             outcome.stored += len(live)
-        outcome.stored += sum(isinstance(event.value, contract.Status) for event in batch.events)
+        outcome.stored += sum(
+            isinstance(event.value, contract.Status | Forgotten) for event in batch.events
+        )
         return outcome
 
 

@@ -263,7 +263,7 @@ class Session:
         async with self.pool.connection() as connection:
             if batch.strangers:
                 await self.sites.look_up(
-                    connection, {route.site_code for route, _ in batch.strangers}
+                    connection, {route.site_code for route, *_ in batch.strangers}
                 )
                 self.intake.settle_strangers(batch)
             await self._make_months(connection, batch)

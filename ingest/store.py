@@ -17,7 +17,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from ingest import contract
-from ingest.batch import Rejection, rejection
+from ingest.batch import Forgotten, Rejection, rejection
 from ingest.database import DATA_ERRORS
 from ingest.decode import INVALID, items_of
 from ingest.rows import Row, csv_of, entry_row
@@ -47,6 +47,8 @@ _DELIVERY = load("delivery")
 _ALARM = load("alarm")
 _STATUS = load("status")
 
+#: What is known of a status that was forgotten.
+_NO_STATUS = {"online": None, "controller": "", "at": None, "since": None}
 _MANUAL = {"manual": int(EntryFlag.MANUAL)}
 
 #: Meters count in hundredths of a litre.
@@ -298,7 +300,11 @@ class _Transaction:
         if isinstance(value, contract.DayOpened | contract.DayClosed):
             verdict = await self._declare_day(event, value)
         elif isinstance(value, contract.Status):
-            await self.connection.execute(_STATUS, self._event_parameters(event, controller=""))
+            parameters = self._event_parameters(event, controller="")
+            await self.connection.execute(_STATUS, {**parameters, "since": event.received_at})
+            return
+        elif isinstance(value, Forgotten):
+            await self.connection.execute(_STATUS, {**_NO_STATUS, **self._receipt(event)})
             return
         elif isinstance(value, contract.Delivery):
             verdict = await self._verdict(_DELIVERY, event, document="")
@@ -321,7 +327,10 @@ class _Transaction:
         for name, value in absent.items():
             if fields[name] is None:
                 fields[name] = value
-        return {**fields, "site_id": event.site_id, "received_at": self.received_at}
+        return {**fields, **self._receipt(event)}
+
+    def _receipt(self, event: Event) -> dict[str, Any]:
+        return {"site_id": event.site_id, "received_at": event.received_at}
 
     async def _declare_day(self, event: Event, day: contract.DayOpened | contract.DayClosed) -> str:
         digest = hashlib.sha256(contract.encode(day)).digest()

@@ -34,6 +34,9 @@ class FiscalDay(models.Model):
     maintained in the transaction that inserts. A day is open until `closed_at` is known, then
     closed, then sealed.
 
+    `gap_since` is when the lowest missing number was first known to be missing, None while none is;
+    the database keeps it (`ledger/sql/gap_since.sql`), whoever writes the counters.
+
     `closed_by` is set where staff closed the day because the site did not; `closing_digest` then
     waits for the site's own declaration, which may still come until the day is sealed.
 
@@ -61,6 +64,7 @@ class FiscalDay(models.Model):
     highest_sequence = models.IntegerField(_("highest sequence held"), db_default=0)
     last_entry_at = models.DateTimeField(_("newest entry occurred at"), null=True)
     last_received_at = models.DateTimeField(_("newest entry received at"), null=True)
+    gap_since = models.DateTimeField(_("known to be incomplete since"), null=True)
     # SHA-256 of the canonical declaration: tells a repeat from a contradiction.
     opening_digest = models.BinaryField(max_length=32, null=True)
     closing_digest = models.BinaryField(max_length=32, null=True)

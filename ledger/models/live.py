@@ -1,7 +1,11 @@
 """What is true on the forecourt now (the newest wins), and the events that are not sales."""
 
+import datetime
+
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Least
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models.fields import (
@@ -13,9 +17,17 @@ from ledger.models.fields import (
 )
 from ledger.models.site import Site
 
+#: When something happened as far as its own clock can be believed: what was received has happened.
+#: For queries over `TankState` and `Alarm`, whose rows know it as `credible_at`.
+CREDIBLE_AT = Least("at", "received_at")
+
 
 class SiteStatus(models.Model):
-    """Whether a site's controller is online, and when anything was last heard from the site."""
+    """Whether a site's controller is online, and when anything was last heard from the site.
+
+    The status received last wins, at `received_at`; `online` is None while none is known, or after
+    the site had it forgotten.
+    """
 
     site = models.OneToOneField(
         Site, on_delete=models.CASCADE, primary_key=True, related_name="status"
@@ -25,6 +37,7 @@ class SiteStatus(models.Model):
     at = models.DateTimeField(_("status declared at"), null=True)
     since = models.DateTimeField(_("online or offline since"), null=True)
     last_heard_at = models.DateTimeField(_("last heard at"), null=True)
+    received_at = models.DateTimeField(_("status received at"), null=True)
 
     class Meta:
         db_table = "site_status"
@@ -36,7 +49,8 @@ class SiteStatus(models.Model):
 class PumpState(models.Model):
     """The newest state of a fuelling point (IFSF states, and offline: it runs stand-alone).
 
-    `since` is when the present state began; `volume` and `amount` run while it is fuelling.
+    `since` is when the present state began, never later than its receipt; `volume` and `amount`
+    run while it is fuelling. No row means that nothing is known, or that the site had it forgotten.
     """
 
     class State(models.TextChoices):
@@ -101,7 +115,11 @@ class NozzleState(models.Model):
 
 
 class TankState(models.Model):
-    """The newest gauge reading of a tank. Volumes in litres; a value the gauge lacks is None."""
+    """The newest gauge reading of a tank. Volumes in litres; a value the gauge lacks is None.
+
+    `low_since` is when the first of the readings below the low mark was taken that go on until
+    this one; None while the newest is not low.
+    """
 
     pk = models.CompositePrimaryKey("site_id", "tank")
     site = models.ForeignKey(
@@ -118,12 +136,18 @@ class TankState(models.Model):
     temperature = TemperatureField(_("temperature, Celsius"), null=True)
     status = models.CharField(_("gauge status"), max_length=16, null=True)
     alarms = models.JSONField(_("alarms the gauge reports"), default=list)
+    low_since = models.DateTimeField(_("below the low mark since"), null=True)
 
     class Meta:
         db_table = "tank_state"
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.tank}"
+
+    @property
+    def credible_at(self) -> datetime.datetime:
+        """When it was measured as far as that can be believed: never later than its receipt."""
+        return min(self.at, self.received_at)
 
 
 class AlarmEvent(models.Model):
@@ -166,12 +190,18 @@ class Alarm(models.Model):
     at = models.DateTimeField(_("at"))
     severity = models.CharField(_("severity"), max_length=16, blank=True)
     text = models.CharField(_("text"), max_length=500, blank=True)
+    received_at = models.DateTimeField(_("received at"), default=timezone.now)
 
     class Meta:
         db_table = "alarm"
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.device}/{self.number}/{self.code}"
+
+    @property
+    def credible_at(self) -> datetime.datetime:
+        """When it happened as far as that can be believed: never later than its receipt."""
+        return min(self.at, self.received_at)
 
 
 class AlarmAcknowledgement(models.Model):

@@ -41,6 +41,7 @@ from ledger.models import (
     Site,
     TankState,
 )
+from ledger.models.live import CREDIBLE_AT
 from ledger.models.site import cutoff_of
 from ledger.selectors.ingest import (
     IngestPulse,
@@ -99,9 +100,18 @@ class Trouble(NamedTuple):
     fiscal_day: datetime.date | None = None
 
     @property
-    def rank(self) -> tuple[int, int, datetime.datetime]:
-        """The order of urgency: severity, topic, and what lasts longest first."""
-        return self.severity, _RANKS[self.topic], self.since or _FAR
+    def rank(self) -> tuple[int, int, datetime.datetime, int, datetime.date]:
+        """The order of urgency: severity, topic, and what lasts longest first.
+
+        Site and day settle the rest: a list in which people press keeps its order.
+        """
+        return (
+            self.severity,
+            _RANKS[self.topic],
+            self.since or _FAR,
+            self.site_id,
+            self.fiscal_day or datetime.date.min,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +243,7 @@ def attention_list(found: Attention, *, groups_sites: bool = False) -> Attention
             named += alike
     items += _read(named[:ATTENTION_ITEMS_MAX])
     items += _quarantine(found.waiting)
+    # Stable: lines of the same rank stay in the order of their troubles.
     items.sort(key=lambda item: (item.severity, _RANKS[item.topic], item.since or _FAR))
     severities = [*(each.severity for each in troubles), *(item.severity for item in found.ingest)]
     severities += [item.severity for item in items if item.topic == Topic.QUARANTINE]
@@ -306,6 +317,8 @@ def _days(sites: QuerySet[Site], now: datetime.datetime) -> Iterable[Trouble]:
         )
         .alias(expected=expected)
         .annotate(
+            # A gap that nobody noted is one of a day that was sealed with it.
+            known_incomplete_at=Coalesce("gap_since", "closed_at", "last_received_at"),
             is_late=ExpressionWrapper(is_late, output_field=BooleanField()),
             has_gap=ExpressionWrapper(
                 Q(expected__gt=F("entry_count")), output_field=BooleanField()
@@ -317,17 +330,17 @@ def _days(sites: QuerySet[Site], now: datetime.datetime) -> Iterable[Trouble]:
             "fiscal_day",
             "opened_at",
             "closed_at",
-            "last_received_at",
+            "known_incomplete_at",
             "has_gap",
             "is_late",
             "site__timezone",
             "site__cutoff",
         )
     )
-    for site_id, day, opened_at, closed_at, received_at, has_gap, is_late_now, zone, cutoff in days:
+    for site_id, day, opened_at, closed_at, gap_since, has_gap, is_late_now, zone, cutoff in days:
         if has_gap:
             severity = Severity.ATTENTION if closed_at is None else Severity.CRITICAL
-            yield Trouble(site_id, Topic.MISSING, severity, closed_at or received_at, day)
+            yield Trouble(site_id, Topic.MISSING, severity, gap_since, day)
         if is_late_now:
             late_at = cutoff_of(day, cutoff=cutoff, zone=ZoneInfo(zone))
             since = late_at if late_at <= now else opened_at
@@ -350,7 +363,12 @@ def _past_cutoff(sites: QuerySet[Site], now: datetime.datetime) -> Q:
 
 
 def _alarms(sites: QuerySet[Site]) -> Iterable[Trouble]:
-    rows = open_alarms(sites).order_by().values_list("site_id", "severity", "at")
+    rows = (
+        open_alarms(sites)
+        .order_by()
+        .annotate(since=CREDIBLE_AT)
+        .values_list("site_id", "severity", "since")
+    )
     found: dict[int, tuple[Severity, datetime.datetime]] = {}
     for site_id, words, at in rows:
         severity = Severity.CRITICAL if words.lower() in _CRITICAL_ALARMS else Severity.ATTENTION
@@ -376,7 +394,8 @@ def open_alarms(sites: QuerySet[Site]) -> QuerySet[Alarm]:
 
 
 def _tanks(sites: QuerySet[Site]) -> Iterable[Trouble]:
-    return _earliest(low_tanks(sites).values_list("site_id", "at"), Topic.TANK)
+    low = low_tanks(sites).annotate(began_at=Coalesce("low_since", CREDIBLE_AT))
+    return _earliest(low.values_list("site_id", "began_at"), Topic.TANK)
 
 
 def low_tanks(sites: QuerySet[Site]) -> QuerySet[TankState]:

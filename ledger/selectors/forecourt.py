@@ -25,6 +25,7 @@ from ledger.models import (
     Tank,
     TankState,
 )
+from ledger.models.live import CREDIBLE_AT
 from ledger.selectors.silence import STATES_TO_SELL, Silence, silent_points
 
 DELIVERING = frozenset(
@@ -233,10 +234,10 @@ def _tank_view(
         ullage=ullage,
         water=state.water,
         temperature=state.temperature,
-        at=state.at,
+        at=state.credible_at,
         status=state.status or "",
         alarms=[str(alarm) for alarm in state.alarms or []],
-        is_stale=state.at < stale_at,
+        is_stale=state.credible_at < stale_at,
     )
 
 
@@ -281,8 +282,10 @@ def alarms(site: Site, *, limit: int = ALARMS_MAX) -> list[AlarmView]:
 
     Of each kind the critical ones come first, then the newest. Three queries.
     """
-    on = Alarm.objects.filter(site=site, state=AlarmEvent.State.STARTED).order_by("-at")[:limit]
-    off = Alarm.objects.filter(site=site).exclude(state=AlarmEvent.State.STARTED).order_by("-at")
+    newest_first = (CREDIBLE_AT.desc(), "pk")
+    alarms_of_site = Alarm.objects.filter(site=site).order_by(*newest_first)
+    on = alarms_of_site.filter(state=AlarmEvent.State.STARTED)[:limit]
+    off = alarms_of_site.exclude(state=AlarmEvent.State.STARTED)
     active = list(on)
     found = active + list(off[: limit - len(active)])
     notes = {

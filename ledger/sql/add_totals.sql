@@ -54,8 +54,10 @@ INSERT INTO nozzle_state (
 )
 SELECT
     (r ->> 0)::smallint, (r ->> 1)::smallint, (r ->> 2)::smallint, (r ->> 3)::date,
-    (r ->> 4)::integer, (r ->> 5)::timestamptz, r ->> 6, (r ->> 7)::numeric, (r ->> 8)::numeric,
-    (r ->> 9)::numeric
+    -- A sale that was received has happened: else a clock that is ahead hides how long the nozzle
+    -- has sold nothing.
+    (r ->> 4)::integer, least((r ->> 5)::timestamptz, now()), r ->> 6, (r ->> 7)::numeric,
+    (r ->> 8)::numeric, (r ->> 9)::numeric
 FROM jsonb_array_elements(%(nozzles)s::jsonb) AS r
 ORDER BY 1, 2, 3
 ON CONFLICT (site_id, fuelling_point, nozzle) DO UPDATE SET

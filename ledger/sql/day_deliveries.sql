@@ -2,7 +2,8 @@
 -- seal, the reports and the wet stock have to speak of the same ones. A sealed day has those that
 -- its seal took. Any other has those of its time that no seal took: from its opening until it was
 -- closed, or until the next day was opened, for a day that somebody closes by hand days later was
--- not open for days. Each delivery counts for one day at most.
+-- not open for days. Each delivery counts for one day at most. One whose time lies in the future at
+-- its receipt came when it was heard of: else a clock that is ahead takes it out of every day.
 SELECT v.fiscal_day, v.tank, v.at, v.product, v.volume, v.volume_15c, v.document, v.received_at
 FROM delivery v
 WHERE v.site_id = %(site_id)s AND v.fiscal_day BETWEEN %(first)s AND %(last)s
@@ -20,5 +21,5 @@ FROM (
 ) AS span
 JOIN delivery v
     ON v.site_id = %(site_id)s AND v.fiscal_day IS NULL
-    AND v.at >= span.opened_at AND v.at < span.until
+    AND least(v.at, v.received_at) >= span.opened_at AND least(v.at, v.received_at) < span.until
 WHERE span.sealed_at IS NULL AND span.fiscal_day BETWEEN %(first)s AND %(last)s

@@ -1,6 +1,6 @@
 -- Deliveries from the opening of a fiscal day to the opening of the next that count for no day: the
 -- site told of them after the day was sealed, or the tanker came while no day was open. No report
--- has them, so a page has to name them.
+-- has them, so a page has to name them. Their times count as in day_deliveries.sql.
 SELECT v.tank, v.at, v.product, v.volume, v.volume_15c, v.document, v.received_at
 FROM (
     SELECT
@@ -11,6 +11,8 @@ FROM (
 ) AS span
 JOIN delivery v
     ON v.site_id = %(site_id)s AND v.fiscal_day IS NULL
-    AND v.at >= span.opened_at AND v.at < span.next_opened_at
-WHERE span.fiscal_day = %(fiscal_day)s AND (span.sealed_at IS NOT NULL OR v.at >= span.closed_at)
+    AND least(v.at, v.received_at) >= span.opened_at
+    AND least(v.at, v.received_at) < span.next_opened_at
+WHERE span.fiscal_day = %(fiscal_day)s
+    AND (span.sealed_at IS NOT NULL OR least(v.at, v.received_at) >= span.closed_at)
 ORDER BY v.at, v.tank

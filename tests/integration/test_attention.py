@@ -194,3 +194,22 @@ def test_the_number_of_queries_is_that_of_one_site(django_assert_num_queries: An
         amiss = found(now, quarantine=Quarantine.objects.all())
     with django_assert_num_queries(6):
         attention_list(amiss)
+
+
+def test_a_tank_and_an_alarm_are_as_old_as_what_they_tell_of() -> None:
+    """Not as its newest reading, and not as young as a clock that is ahead would have it."""
+    now = datetime.datetime.now(datetime.UTC)
+    since, in_2031 = now - datetime.timedelta(hours=3), at("2031-01-01T00:00:00+00:00")
+    low, alarmed = make_forecourt(), make_forecourt()
+    TankState.objects.create(
+        site=low, tank=1, at=now, received_at=now, product="E10", volume=3_000, low_since=since
+    )
+    TankState.objects.create(
+        site=low, tank=2, at=in_2031, received_at=now, product="B7", volume=3_000
+    )
+    Alarm.objects.create(
+        site=alarmed, device="tank", number=1, code="high", state="started",
+        at=in_2031, received_at=since,
+    )  # fmt: skip
+    found_since = {trouble.topic: trouble.since for trouble in found(now).troubles}
+    assert found_since == {Topic.TANK: since, Topic.ALARM: since}

@@ -348,7 +348,7 @@ class Machine:
         worker = self.worker
         assert worker is not None
         if batch.strangers:
-            await self.registry.look_up(worker, {route.site_code for route, _ in batch.strangers})
+            await self.registry.look_up(worker, {route.site_code for route, *_ in batch.strangers})
             self.intake.settle_strangers(batch)
         outcome = await store(worker, batch)
         worker.exchanges_left = None

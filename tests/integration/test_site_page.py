@@ -140,7 +140,7 @@ def test_what_is_old_says_since_when(staff: Client, online: bool) -> None:
     assert text.count("is-stale") == 2  # the points as a whole, and the tank
     status.online, status.last_heard_at = True, timezone.now()
     status.save()
-    TankState.objects.update(at=timezone.now())
+    TankState.objects.update(at=timezone.now(), received_at=timezone.now())
     text = flat(staff.get("/sites/S1/").text)
     assert "As of <time" not in text
     assert "is-stale" not in text

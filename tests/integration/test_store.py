@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from ingest.batch import Batch
+from ingest.batch import Batch, Forgotten
 from ingest.contract import Status
 from ingest.database import make_pool
 from ingest.intake import Intake
@@ -59,7 +59,7 @@ async def test_whatever_the_intake_takes_is_stored_repeated_or_quarantined(pool:
         taken, messages = messages[:1_000], messages[1_000:]
         messages = taken[intake.take(batch, 0.0, taken) :] + messages
         intake.settle_strangers(batch)
-        statuses = sum(isinstance(event.value, Status) for event in batch.events)
+        statuses = sum(isinstance(event.value, Status | Forgotten) for event in batch.events)
         rejected = sum(one.seen for one in batch.rejections.values())
         async with pool.connection() as connection:
             outcome = await store(connection, batch)

@@ -1,0 +1,1 @@
+DROP FUNCTION newest_wins(timestamptz, timestamptz, timestamptz, timestamptz)
