@@ -10,7 +10,7 @@ _WHEN_IT_BEGAN = Path(__file__).parent.parent / "sql" / "when_it_began.sql"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0015_silent_points"),
+        ("ledger", "0016_plausible_days"),
     ]
 
     operations = [

@@ -26,6 +26,7 @@ from tests.integration.conftest import Rig
 from tests.integration.test_ingest_outcomes import rows
 
 SITE = "forecourt/v1/LON-1"
+STRANGER = "forecourt/v1/NOBODY"
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +174,30 @@ async def test_a_clock_that_jumped_ahead_does_not_freeze_a_pump(embedded_rig: Ri
     await rig.until("SELECT state FROM pump_state", "idle")
     await rig.publish((f"{SITE}/pumps/1", {"state": "calling", "at": "2026-11-20T05:00:00Z"}))
     await rig.until("SELECT state FROM pump_state", "calling")
+
+
+async def test_clearing_retained_topics_is_no_fault_and_takes_the_states_away(
+    embedded_rig: Rig,
+) -> None:
+    rig = embedded_rig
+    rig.start_worker()
+    at = "2026-11-20T05:00:00Z"
+    await rig.publish(
+        (f"{SITE}/pumps/1", {"state": "idle", "at": at}),
+        (f"{SITE}/tanks/1", {"at": at, "volume": 18250}),
+        (f"{SITE}/status", {"online": True, "at": at}),
+    )
+    await rig.until("SELECT count(*) FROM pump_state, tank_state, site_status WHERE online", 1)
+    lanes = ("pumps/1", "tanks/1", "status")
+    await rig.publish(*[(f"{site}/{lane}", b"") for lane in lanes for site in (SITE, STRANGER)])
+    await rig.until(
+        "SELECT (SELECT count(*) FROM pump_state) + (SELECT count(*) FROM tank_state) "
+        "+ (SELECT count(online) FROM site_status)",
+        0,
+    )
+    await rig.publish((f"{SITE}/alarms", b""))
+    await rig.until("SELECT count(*) FROM quarantine", 1)
+    assert await rows(Quarantine, "topic", "reason") == [(f"{SITE}/alarms", "malformed")]
 
 
 async def test_a_stranger_who_talks_all_the_time_is_one_row_a_topic(embedded_rig: Rig) -> None:
