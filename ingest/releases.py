@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import contract
+from ingest.adoption.local_times import localised
 from ingest.batch import Batch, Forgotten, rejection
 from ingest.database import DATA_ERRORS, PASSING_ERRORS
 from ingest.decode import INVALID
@@ -136,12 +137,14 @@ class Releases:
         batch = Batch()
         # Of all sites: whoever is free takes it, since a day's row keeps two workers apart.
         intake = Intake(self._sites, live)
+        site_code = parse_topic(topic.encode()).site_code
+        if site_code not in self._sites.by_code:
+            await self._sites.look_up(connection, {site_code}, at_once=True)
+        if site_code in self._sites.by_code:
+            payload = localised(payload, self._sites.by_code[site_code].timezone)
         message = (topic.encode(), payload, 0)
         intake.take(batch, time.perf_counter(), [message], told_at=told_at)
-        if batch.strangers:
-            codes = {route.site_code for route, *_ in batch.strangers}
-            await self._sites.look_up(connection, codes, at_once=True)
-            intake.settle_strangers(batch)
+        intake.settle_strangers(batch)
         states = live.next_round()
         # What was said long ago does not mean that the site is heard from now.
         states.heard.clear()

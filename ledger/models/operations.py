@@ -153,13 +153,15 @@ class Adoption(models.Model):
     """How far a table of the old shape has been moved into the ledger (`manage.py adopt_ledger`).
 
     Invariants: written in the transactions that move the rows, so it says exactly how far they
-    are: all with a surrogate key up to `last_key` are in the ledger or in quarantine, `rows` of
-    them, of which `stored` became entries, `duplicates` were there already and `quarantined`
-    wait for staff.
+    are: all with a key up to `last_key` (its columns as texts) are in the ledger or in quarantine,
+    `rows` of them, of which `stored` became entries, `duplicates` were there already and
+    `quarantined` wait for staff. `mapping` holds the columns and constants that it was begun with
+    and has to go on with.
     """
 
     source = models.CharField(_("table or view"), max_length=130, primary_key=True)
-    last_key = models.BigIntegerField(_("last surrogate key"), null=True)
+    last_key = models.JSONField(_("key of the last row, each column as text"), null=True)
+    mapping = models.JSONField(_("columns and constants that it was begun with"), db_default={})
     rows = models.BigIntegerField(_("rows read"), db_default=0)
     stored = models.BigIntegerField(_("entries stored"), db_default=0)
     duplicates = models.BigIntegerField(_("duplicates"), db_default=0)

@@ -21,7 +21,7 @@ from ledger.models import Adoption, AuditEvent, DayTotal, Entry, FiscalDay, Quar
 from tests.factories import make_forecourt
 from tests.worker_process import ROOT
 
-ROWS = 1_000_000
+ROWS = 333_334
 #: What the generated table holds of each kind of dirt: every so many-th row.
 REPEATED_EVERY, CONFLICTING_EVERY, WITHOUT_AMOUNT_EVERY = 10_007, 20_011, 30_011
 STRANGE_SITE_EVERY, WRONG_DAY_EVERY, NO_DAY_EVERY = 40_009, 50_021, 60_013
@@ -73,13 +73,12 @@ def old_table(committed_db: None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(OLD_TABLE)
     yield
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE sales_entry")
+    drop_old_table()
 
 
 def execute(statement: str, *parameters: Any) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, parameters or None)
         return cursor.rowcount
 
 
@@ -126,31 +125,77 @@ def figures(said: str) -> dict[str, int]:
     return {label.strip(): int(figure.replace(",", "")) for label, figure in rows}
 
 
-def test_a_million_rows_with_the_usual_dirt_survive_a_kill(old_table: None) -> None:
-    for number in range(1, 11):
-        make_forecourt(f"OLD-{number}")
-    repeated, conflicting = generate(ROWS)
+#: The shapes of old tables: how each is made of the table above, and the columns of its key.
+SHAPES = {
+    "surrogate": ([], "id"),
+    "uuid": (
+        [
+            "ALTER TABLE sales_entry RENAME id TO written",
+            "ALTER TABLE sales_entry ADD id uuid NOT NULL DEFAULT gen_random_uuid()",
+            "ALTER TABLE sales_entry DROP CONSTRAINT sales_entry_pkey",
+            "ALTER TABLE sales_entry ADD PRIMARY KEY (id)",
+        ],
+        "id",
+    ),
+    # Three tables of three systems, each of which counted from 1.
+    "view": (
+        [
+            "ALTER TABLE sales_entry RENAME TO sales_entries",
+            "ALTER TABLE sales_entries RENAME id TO written",
+            "CREATE INDEX ON sales_entries ((written % 3), ((written + 2) / 3))",
+            """CREATE VIEW sales_entry AS
+            SELECT written % 3 AS system, (written + 2) / 3 AS id, * FROM sales_entries""",
+        ],
+        "system,id",
+    ),
+}
+
+
+def drop_old_table() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relkind::text FROM pg_class WHERE oid = to_regclass('sales_entry')")
+        is_view = cursor.fetchone() == ("v",)
+    if is_view:
+        execute("DROP VIEW sales_entry")
+        execute("DROP TABLE sales_entries")
+    else:
+        execute("DROP TABLE sales_entry")
+
+
+def kill_once_it_moved(rows: int, *options: str) -> Adoption:
+    """Start a move in a process of its own and kill it when it went so far."""
     config = connection.settings_dict
     url = f"postgresql://postgres@/{config['NAME']}?host={config['HOST']}"
-    first = subprocess.Popen(
-        [
-            *(sys.executable, ROOT / "manage.py"),
-            *("adopt_ledger", "sales_entry", "--column", "site=station"),
-        ],
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "manage.py", "adopt_ledger", "sales_entry", *options],
         env=os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "console.settings"},
         stdout=subprocess.DEVNULL,
     )
     try:
-        while Adoption.objects.filter(rows__gt=ROWS // 10).count() == 0:
-            assert first.poll() is None, "it ended before it could be killed"
+        while Adoption.objects.filter(rows__gt=rows).count() == 0:
+            assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
     finally:
-        first.kill()
-        first.wait()
-    before = Adoption.objects.get()
-    assert before.rows == before.stored + before.duplicates + before.quarantined
+        process.kill()
+        process.wait()
+    return Adoption.objects.get()
 
-    said = figures(adopt())
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_million_rows_with_the_usual_dirt_survive_two_kills(old_table: None, shape: str) -> None:
+    """A million in all: a third of each shape."""
+    for number in range(1, 11):
+        make_forecourt(f"OLD-{number}")
+    repeated, conflicting = generate(ROWS)
+    statements, key = SHAPES[shape]
+    for statement in statements:
+        execute(statement)
+    options = ("--column", "site=station", "--column", f"key={key}")
+    for part in (3, 2):
+        before = kill_once_it_moved(ROWS // part, *options)
+        assert before.rows == before.stored + before.duplicates + before.quarantined
+
+    said = figures(adopt("--column", f"key={key}"))
 
     whole = Adoption.objects.get()
     table_rows = ROWS + repeated + conflicting
@@ -165,12 +210,18 @@ def test_a_million_rows_with_the_usual_dirt_survive_a_kill(old_table: None) -> N
     assert whole.quarantined == bad + conflicting == Quarantine.objects.count()
     assert whole.stored == table_rows - repeated - bad - conflicting == Entry.objects.count()
     assert said["read in this run"] == table_rows - before.rows
-    assert said["verified"] == table_rows
+    assert said["in the table"] == said["verified"] == table_rows
     assert said["the ledger holds the same"] == whole.stored + repeated
     assert said["in quarantine"] == whole.quarantined
     assert said["in neither"] == said["whose count and sum do not agree"] == 0
     assert whole.verified_at is not None
-    # The sums of the days, from the old table itself.
+    assert FiscalDay.objects.aggregate(Sum("entry_count"))["entry_count__sum"] == whole.stored
+    if shape == "surrogate":
+        assert_sums_of_days_are_the_old_table_s()
+
+
+def assert_sums_of_days_are_the_old_table_s() -> None:
+    """The first of rows that share a key is the ledger's; its order is that of the key."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT station, fiscal_day, count(*), sum(amount) FROM ("
@@ -184,7 +235,6 @@ def test_a_million_rows_with_the_usual_dirt_survive_a_kill(old_table: None) -> N
         Sum("count"), Sum("amount")
     )
     assert {(code, day): sums for code, day, *sums in totals} == expected
-    assert FiscalDay.objects.aggregate(Sum("entry_count"))["entry_count__sum"] == whole.stored
 
 
 def test_running_it_again_changes_nothing_and_takes_what_came_later(old_table: None) -> None:
@@ -234,6 +284,14 @@ def test_a_time_without_zone_is_of_the_site_s_own_clock(old_table: None) -> None
     assert Entry.objects.get().occurred_at == datetime.datetime(2026, 1, 1, 5, tzinfo=datetime.UTC)
 
 
+def test_a_time_without_zone_of_an_unknown_site_waits_as_it_is(old_table: None) -> None:
+    add_row()
+    execute("SET timezone = 'UTC'")
+    execute("ALTER TABLE sales_entry ALTER occurred_at TYPE timestamp")
+    adopt()
+    assert b'"occurred_at":"2026-01-01T06:00:00"' in bytes(Quarantine.objects.get().raw)
+
+
 def test_names_and_constants_make_up_for_other_columns(old_table: None) -> None:
     make_forecourt("OLD-1")
     add_row(payment="cash")
@@ -265,6 +323,154 @@ def test_a_table_that_is_not_there_is_refused(committed_db: None) -> None:
         adopt()
 
 
+class TestKeys:
+    """A walk along a key that repeats or is missing would lose rows: it is refused."""
+
+    @pytest.fixture(autouse=True)
+    def _rows(self, old_table: None) -> None:
+        make_forecourt("OLD-1")
+        for sequence in range(1, 10):
+            add_row(sequence=sequence)
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ("UPDATE sales_entry SET id = NULL WHERE id % 3 = 0", r"3 rows have no id\."),
+            (
+                "UPDATE sales_entry SET id = 4 WHERE id BETWEEN 4 AND 7",
+                r"4 rows share their id with another, such as 4\.",
+            ),
+            ("UPDATE sales_entry SET id = 1 + id % 2", "such as 1 and 2"),
+        ],
+    )
+    def test_keys_that_lose_rows_are_refused_before_the_first(self, change: str, said: str) -> None:
+        execute("ALTER TABLE sales_entry DROP CONSTRAINT sales_entry_pkey")
+        execute("ALTER TABLE sales_entry ALTER id DROP NOT NULL")
+        execute(change)
+        with pytest.raises(CommandError, match=said):
+            adopt()
+        assert not Adoption.objects.exists()
+        assert not Entry.objects.exists()
+
+    def test_several_columns_together_tell_rows_apart(self) -> None:
+        execute("ALTER TABLE sales_entry DROP CONSTRAINT sales_entry_pkey")
+        execute("UPDATE sales_entry SET id = 1 + id % 2, comment = 'system ' || sequence")
+        counts = figures(adopt("--column", "key=comment,id"))
+        assert counts["new entries"] == counts["the ledger holds the same"] == 9
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "gen_random_uuid()",
+            "'a\"b/ü' || sequence",
+            "sequence::numeric / 7",
+            "timestamptz '2020-01-01' + sequence * interval '1 us'",
+        ],
+    )
+    def test_a_key_may_be_of_any_type(self, key: str) -> None:
+        execute(f"CREATE TABLE keyed AS SELECT {key} AS label, * FROM sales_entry")
+        execute("DROP TABLE sales_entry")
+        execute("ALTER TABLE keyed RENAME TO sales_entry")
+        execute("UPDATE sales_entry SET amount = NULL WHERE sequence = 5")
+        counts = figures(adopt("--column", "key=label"))
+        assert (counts["new entries"], counts["in quarantine"], counts["in neither"]) == (8, 1, 0)
+        assert figures(adopt("--column", "key=label"))["read in this run"] == 0
+
+    def test_a_type_without_an_order_is_no_key(self) -> None:
+        execute("ALTER TABLE sales_entry ADD label json DEFAULT '{}'")
+        with pytest.raises(CommandError, match="label cannot be a key"):
+            adopt("--column", "key=label")
+
+    @pytest.mark.parametrize("rows", [4, 5, 8])
+    def test_pieces_follow_each_other_whatever_the_key(
+        self, monkeypatch: pytest.MonkeyPatch, rows: int
+    ) -> None:
+        monkeypatch.setattr("ingest.adoption.moving.ROWS_PER_PIECE", rows)
+        monkeypatch.setattr("ingest.adoption.verifying.ROWS_PER_PIECE", rows)
+        execute("ALTER TABLE sales_entry DROP CONSTRAINT sales_entry_pkey")
+        execute("UPDATE sales_entry SET comment = 'x' || id % 2, id = 1 + id / 4")
+        counts = figures(adopt("--column", "key=comment,id,sequence"))
+        assert counts["new entries"] == counts["verified"] == 9
+
+
+class TestMistakenColumns:
+    """A column taken for another sends every row to quarantine; it is noticed before the first."""
+
+    @pytest.fixture(autouse=True)
+    def _rows(self, old_table: None) -> None:
+        make_forecourt("OLD-1")
+        execute(
+            "INSERT INTO sales_entry (station, fiscal_day, sequence, kind, occurred_at, product,"
+            " amount, volume, unit_price, payment)"
+            " SELECT 'OLD-1', '2026-01-01', n, 'sale', '2026-01-01 06:00Z', 'E10', 7.5, 5, 1.5,"
+            " 'card' FROM generate_series(1, 200) AS n"
+        )
+
+    def test_a_move_stops_before_its_first_row(self) -> None:
+        with pytest.raises(CommandError, match=r"(?s)Nothing was moved\. 200 of 200.*payment"):
+            adopt("--column", "product=payment", "--column", "payment=product")
+        assert not Adoption.objects.exists()
+        assert not Quarantine.objects.exists()
+        assert figures(adopt())["new entries"] == 200
+
+    def test_a_dry_run_says_what_would_become_of_rows_and_writes_nothing(self) -> None:
+        add_row(amount=None)
+        said = adopt("--dry-run", "--constant", "tank=3")
+        assert not Adoption.objects.exists()
+        assert not Entry.objects.exists()
+        assert not FiscalDay.objects.exists()
+        assert not Quarantine.objects.exists()
+        lines = [" ".join(line.split()) for line in said.splitlines()]
+        assert "│ site │ column station (character varying) │" in lines
+        assert "│ tank │ always 3 │" in lines
+        assert "│ nozzle │ not in the table │" in lines
+        assert "│ (not read) │ comment │" in lines
+        assert any("new entries │ 200" in line for line in lines)
+        assert any(line.startswith("│ malformed │ 1 │") and "amount" in line for line in lines)
+
+    def test_a_dry_run_of_mistaken_columns_fails(self) -> None:
+        with pytest.raises(CommandError, match="would not become entries"):
+            adopt("--dry-run", "--column", "kind=product")
+
+    def test_it_goes_on_where_somebody_means_it(self) -> None:
+        execute("UPDATE sales_entry SET kind = 'gift' WHERE sequence <= 100")
+        with pytest.raises(CommandError, match="100 of 200 rows"):
+            adopt()
+        assert figures(adopt("--quarantine-max", "50"))["to quarantine"] == 100
+
+    def test_it_stops_in_the_middle_and_may_be_started_over(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # A sample of the first and last rows does not see what the middle holds.
+        monkeypatch.setattr("ingest.adoption.sample.SAMPLE_ROWS", 20)
+        execute("UPDATE sales_entry SET kind = 'gift'")
+        execute("UPDATE sales_entry SET station = 'OLD-2'")
+        with pytest.raises(CommandError, match=r"200 of 200 rows would not.*200 unknown_site"):
+            adopt("--column", "kind=product", "--constant", "payment=card")
+        with pytest.raises(CommandError, match="begun with other columns: --column kind=product"):
+            adopt()
+        execute("UPDATE sales_entry SET kind = 'sale', station = 'OLD-1'")
+        adopt("--start-over")
+        assert Entry.objects.count() == 200
+        assert not Quarantine.objects.filter(outcome="waiting").exists()
+
+    def test_what_became_an_entry_cannot_be_started_over(self) -> None:
+        adopt()
+        with pytest.raises(CommandError, match="200 of its rows became entries"):
+            adopt("--start-over")
+
+    def test_a_share_that_is_none_is_refused(self) -> None:
+        with pytest.raises(CommandError, match="not a number from 0 to 100"):
+            adopt("--quarantine-max", "many")
+
+
+def test_the_site_may_be_one_for_all_rows(old_table: None) -> None:
+    make_forecourt("S-9")
+    add_row(station=None)
+    adopt("--constant", "site=S-9")
+    assert Entry.objects.get().site.code == "S-9"
+
+
 class TestVerifying:
     """Nothing is believed: each row is looked up where it should be."""
 
@@ -287,6 +493,18 @@ class TestVerifying:
             ("UPDATE entry SET amount = 1 WHERE sequence = 4", "1 rows are neither.*: 4"),
             ("DELETE FROM quarantine", "1 rows are neither.*: 6"),
             ("UPDATE day_total SET count = count + 1", "1 days do not agree: OLD-1 2026-01-01"),
+            # Behind the walk's back: the table as a whole says otherwise.
+            (
+                """ALTER TABLE sales_entry DROP CONSTRAINT sales_entry_pkey;
+                INSERT INTO sales_entry SELECT * FROM sales_entry WHERE id = 6""",
+                "the table has 7 rows and 6 were read",
+            ),
+            (
+                """ALTER TABLE sales_entry DROP CONSTRAINT sales_entry_pkey;
+                ALTER TABLE sales_entry ALTER id DROP NOT NULL;
+                INSERT INTO sales_entry (id, amount) VALUES (NULL, 3)""",
+                r"has 7 rows and 6 were read one by one, with sums of 40\.50 and 37\.50",
+            ),
         ],
     )
     def test_it_finds_what_is_missing(self, tampering: str, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -213,3 +214,25 @@ async def test_a_worker_that_is_killed_leaves_none_claimed(embedded_rig: Rig, pe
     await rig.until(REPLAYED, 200)
     assert set(await rows(Quarantine, *OUTCOME)) == {("released", 1, 0, 0)}
     assert await rows(DayTotal, "count") == [(200,)]
+
+
+async def test_an_adopted_row_of_a_later_site_happened_by_that_site_s_clock(
+    embedded_rig: Rig, person: User
+) -> None:
+    rig = embedded_rig
+    topic = "forecourt/v1/BERLIN-1/ledger"
+    raw = {"adopted": "old/1"} | entry(1, occurred_at="2026-07-01T06:00:00")
+    message_id = await quarantined(
+        json.dumps(raw, separators=(",", ":")).encode(),
+        topic=topic,
+        known=False,
+        reason=Quarantine.Reason.UNKNOWN_SITE,
+    )
+    rig.start_worker()
+    await sync_to_async(make_forecourt)("BERLIN-1", timezone="Europe/Berlin")
+    await replay(person, message_id)
+    await rig.until(REPLAYED, 1)
+    assert await rows(Quarantine, *OUTCOME) == [("released", 1, 0, 0)]
+    assert await rows(Entry, "occurred_at") == [
+        (datetime.datetime(2026, 7, 1, 4, tzinfo=datetime.UTC),)
+    ]

@@ -1,9 +1,12 @@
-"""`manage.py adopt_ledger TABLE`: move a table with a surrogate key into the ledger."""
+"""`manage.py adopt_ledger TABLE`: move a table of an old shape into the ledger."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from argparse import ArgumentTypeError
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import psycopg
@@ -13,16 +16,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ingest.adoption import (
-    FAULTS_SHOWN_MAX,
+from ingest.adoption.moving import (
+    QUARANTINE_PERCENT_MAX,
     Adoption,
-    AdoptionError,
-    Source,
-    Verification,
+    Counts,
+    is_too_much,
+    too_much,
 )
+from ingest.adoption.sample import SAMPLE_ROWS, Sample, sample
+from ingest.adoption.source import AdoptionError, OldTable, Source
+from ingest.adoption.verifying import Verification, Verifying, what_is_wrong
 from ingest.database import prepared_connection
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record
+
+_COLUMNS = (
+    TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+    TimeRemainingColumn(elapsed_when_finished=True),
+)  # fmt: skip
 
 
 def pair_from(text: str) -> tuple[str, str]:
@@ -33,15 +44,28 @@ def pair_from(text: str) -> tuple[str, str]:
     return name, value
 
 
+def percent_from(text: str) -> Decimal:
+    """Read a share between 0 and 100."""
+    try:
+        percent = Decimal(text)
+    except InvalidOperation:
+        percent = Decimal(-1)
+    if not 0 <= percent <= 100:
+        raise ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return percent
+
+
 class Command(BaseCommand):
-    """Move, verify, and say what became of the rows."""
+    """Look at a sample, move, verify, and say what became of the rows."""
 
     help = (
         "Moves the entries of a table or view of the same database into the ledger: each row as "
         "one entry, judged like a message. What cannot be an entry goes to quarantine with the "
-        "reason. May be stopped and run again at any time; nothing is lost or doubled. Verifies "
-        "count and sum of each day afterwards; the old table stays as it is. A table of another "
-        "database can be reached by a foreign table (postgres_fdw), one of another shape by a view."
+        "reason. Looks at a sample first and stops before the first row where a column seems to be "
+        "taken for another. May be stopped and run again at any time; nothing is lost or doubled. "
+        "Verifies each row afterwards, and count and sum of the whole; the old table stays as it "
+        "is. A table of another database can be reached by a foreign table (postgres_fdw), one of "
+        "another shape by a view. Exit code 1 when anything does not agree."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,9 +78,9 @@ class Command(BaseCommand):
             default=[],
             metavar="FIELD=COLUMN",
             help=(
-                "the column of a field, if it has another name: key (default: id), site (the "
-                "site's code), fiscal_day, sequence, kind, occurred_at, product, amount, volume, "
-                "..."
+                "the column of a field, if it has another name: key (default: id; several with "
+                "commas between, where one does not tell all rows apart), site (the site's code), "
+                "fiscal_day, sequence, kind, occurred_at, product, amount, volume, ..."
             ),
         )
         parser.add_argument(
@@ -65,7 +89,24 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="FIELD=VALUE",
-            help="one value of a field for all rows, such as kind=sale",
+            help="one value for all rows, such as kind=sale or site=S1",
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help=f"say which columns are read and what would become of {SAMPLE_ROWS:,} rows",
+        )
+        parser.add_argument(
+            "--quarantine-max",
+            type=percent_from,
+            default=QUARANTINE_PERCENT_MAX,
+            metavar="PERCENT",
+            help="stop when more of the rows go to quarantine (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--start-over",
+            action="store_true",
+            help="begin anew, with other columns perhaps; only while no row became an entry",
         )
         parser.add_argument(
             "--verify", action="store_true", help="move nothing, only verify what was moved"
@@ -79,8 +120,14 @@ class Command(BaseCommand):
             constants=dict(options["constant"]),
         )
         console = Console(file=self.stdout)  # type: ignore[arg-type]
+        run = _Run(console, source, percent_max=options["quarantine_max"])
         try:
-            moved, found = asyncio.run(_adopt(console, source, moves=not options["verify"]))
+            if options["dry_run"]:
+                asyncio.run(run.look())
+                return
+            moved, found = asyncio.run(
+                run.adopt(moves=not options["verify"], starts_over=options["start_over"])
+            )
         except AdoptionError as error:
             raise CommandError(str(error)) from error
         except psycopg.OperationalError as error:
@@ -94,66 +141,143 @@ class Command(BaseCommand):
                 action="ledger.adopted",
                 actor="adopt_ledger",
                 subject=source.table,
-                detail={"moved": moved, "verified": found.is_clean, "days": len(found.days)},
+                detail={
+                    "moved": _counts(moved),
+                    "verified": found.is_clean,
+                    "days": len(found.days),
+                },
             )
             changes_announce(site_ids=[])
         console.print(account_table(moved, found))
         if not found.is_clean:
-            raise CommandError(_what_is_wrong(found))
+            raise CommandError(what_is_wrong(found))
+        if moved and is_too_much(moved.rows, moved.quarantined, options["quarantine_max"]):
+            raise CommandError(too_much(moved, options["quarantine_max"]))
 
 
-async def _adopt(
-    console: Console, source: Source, *, moves: bool
-) -> tuple[dict[str, int], Verification]:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )  # fmt: skip
-    async with prepared_connection(application_name="adopt_ledger") as connection:
-        adoption = Adoption(connection, source)
-        async with adoption.alone():
-            waiting = await adoption.prepare()
-            with Progress(*columns, console=console) as progress:
-                moved: dict[str, int] = {}
-                if moves:
-                    moving = progress.add_task("Moving", total=waiting)
-                    moved = await adoption.move(lambda rows: progress.advance(moving, rows))
-                verifying = progress.add_task("Verifying", total=await adoption.moved_count())
-                found = await adoption.verify(lambda rows: progress.advance(verifying, rows))
-    return moved, found
+class _Run:
+    """One run of the command, over one connection."""
 
+    def __init__(self, console: Console, source: Source, *, percent_max: Decimal) -> None:
+        self._console = console
+        self._source = source
+        self._percent_max = percent_max
 
-def account_table(moved: dict[str, int], found: Verification) -> Table:
-    """What this run moved, and where all rows are now."""
-    table = Table("Rows", title="Moved into the ledger", title_justify="left")
-    table.add_column("", justify="right")
-    for label, name in (
-        ("read in this run", "rows"),
-        ("  new entries", "stored"),
-        ("  already there", "duplicates"),
-        ("  to quarantine", "quarantined"),
-    ):
-        if name in moved:
-            table.add_row(label, f"{moved[name]:,}")
-    table.add_row("verified", f"{found.rows:,}")
-    table.add_row("  the ledger holds the same", f"{found.held:,}")
-    table.add_row("  in quarantine", f"{found.quarantined:,}")
-    table.add_row("  in neither", f"{found.lost_count:,}")
-    table.add_row("fiscal days", f"{len(found.days):,}")
-    table.add_row("  whose count and sum do not agree", f"{len(found.faulty_days):,}")
-    return table
+    async def look(self) -> None:
+        """Print the columns and what would become of a sample. AdoptionError where it is bad."""
+        async with prepared_connection(application_name="adopt_ledger") as connection:
+            table = await OldTable.open(connection, self._source)
+            self._console.print(places_table(table))
+            await table.check_key(connection)
+            found = await sample(Adoption(connection, table))
+            self._console.print(sample_table(found))
+            self._judge(found)
 
+    async def adopt(self, *, moves: bool, starts_over: bool) -> tuple[Counts | None, Verification]:
+        """Move what is left and verify. Returns this run's counts (None if it only verified)."""
+        async with prepared_connection(application_name="adopt_ledger") as connection:
+            table = await OldTable.open(connection, self._source)
+            adoption = Adoption(connection, table)
+            async with adoption.alone():
+                if starts_over:
+                    dismissed = await adoption.start_over()
+                    self._console.print(
+                        f"Begun anew; {dismissed:,} waiting messages are dismissed."
+                    )
+                if moves and await adoption.progress() is None:
+                    await table.check_key(connection)
+                    self._judge(await sample(adoption))
+                    await adoption.begin()
+                with Progress(*_COLUMNS, console=self._console) as progress:
+                    moved = await self._move(adoption, progress) if moves else None
+                    done = await adoption.progress()
+                    task = progress.add_task("Verifying", total=done.rows if done else 0)
+                    found = await Verifying(adoption).verify(
+                        lambda rows: progress.advance(task, rows)
+                    )
+        if moves and found.whole.behind:
+            raise AdoptionError(
+                f"{found.whole.behind:,} rows came while the others were moved. Run it again."
+            )
+        return moved, found
 
-def _what_is_wrong(found: Verification) -> str:
-    parts = []
-    if found.lost_count:
-        keys = ", ".join(map(str, found.lost))
-        more = " and more" if found.lost_count > len(found.lost) else ""
-        parts.append(
-            f"{found.lost_count} rows are neither in the ledger nor in quarantine: {keys}{more}."
+    async def _move(self, adoption: Adoption, progress: Progress) -> Counts:
+        done = await adoption.progress()
+        waiting = await adoption.table.count_behind(
+            adoption.connection, done.last_key if done else None
         )
-    if days := found.faulty_days:
-        named = ", ".join(f"{code} {day}" for code, day in days[:FAULTS_SHOWN_MAX])
-        more = " and more" if len(days) > FAULTS_SHOWN_MAX else ""
-        parts.append(f"{len(days)} days do not agree: {named}{more}.")
-    return " ".join(parts)
+        task = progress.add_task("Moving", total=waiting)
+        return await adoption.move(
+            lambda rows: progress.advance(task, rows), percent_max=self._percent_max
+        )
+
+    def _judge(self, found: Sample) -> None:
+        """AdoptionError where too much of a sample would go to quarantine."""
+        counts = found.counts
+        if is_too_much(counts.rows, counts.quarantined, self._percent_max):
+            examples = "; ".join(f"{reason}: {said}" for reason, said in found.examples.items())
+            raise AdoptionError(
+                f"Nothing was moved. {too_much(counts, self._percent_max)} {examples}"
+            )
+
+
+def places_table(table: OldTable) -> Table:
+    """Each field and where it comes from."""
+    shown = Table("Field", "Comes from", title=table.source.table, title_justify="left")
+    for name, place in table.places():
+        shown.add_row(name, place)
+    if unused := table.unused_columns():
+        shown.add_row("(not read)", ", ".join(unused))
+    return shown
+
+
+def sample_table(found: Sample) -> Table:
+    """What would become of the rows that were looked at."""
+    shown = Table(title="What would become of the first and last rows", title_justify="left")
+    shown.add_column("Rows")
+    shown.add_column("", justify="right")
+    shown.add_column("For example")
+    shown.add_row("looked at", f"{found.counts.rows:,}")
+    shown.add_row("  new entries", f"{found.counts.stored:,}")
+    shown.add_row("  already there", f"{found.counts.duplicates:,}")
+    for reason, count in found.counts.by_reason.items():
+        shown.add_row(f"  {reason}", f"{count:,}", found.examples.get(reason, ""))
+    return shown
+
+
+def account_table(moved: Counts | None, found: Verification) -> Table:
+    """What this run moved, and where all rows are now."""
+    shown = Table("Rows", title="Moved into the ledger", title_justify="left")
+    shown.add_column("", justify="right")
+    rows: list[tuple[str, int]] = []
+    if moved is not None:
+        rows += [
+            ("read in this run", moved.rows),
+            ("  new entries", moved.stored),
+            ("  already there", moved.duplicates),
+            ("  to quarantine", moved.quarantined),
+        ]
+    rows += [
+        ("in the table", found.whole.rows),
+        ("verified", found.rows),
+        ("  the ledger holds the same", found.held),
+        ("  in quarantine", found.quarantined),
+        ("  in neither", found.lost_count),
+        ("fiscal days", len(found.days)),
+        ("  whose count and sum do not agree", len(found.faulty_days)),
+    ]
+    _add_rows(shown, rows)
+    return shown
+
+
+def _add_rows(shown: Table, rows: Iterable[tuple[str, int]]) -> None:
+    for label, count in rows:
+        shown.add_row(label, f"{count:,}")
+
+
+def _counts(moved: Counts | None) -> dict[str, int]:
+    if moved is None:
+        return {}
+    counts = dataclasses.asdict(moved)
+    counts.pop("by_reason")
+    return counts
