@@ -243,7 +243,7 @@ class OldTable:
         return sql.SQL("%(is_first)s OR ({}) > ({})").format(sql.SQL(", ").join(self._keys), after)
 
     def _after(self, key: Key | None) -> dict[str, Any]:
-        texts = key or [None] * len(self._keys)
+        texts: list[str | None] = [*key] if key else [None] * len(self._keys)
         return {"is_first": key is None} | {
             f"after_{place}": text for place, text in enumerate(texts)
         }
