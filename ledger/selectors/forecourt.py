@@ -36,6 +36,8 @@ DELIVERING = frozenset(
         PumpState.State.SUSPENDED_FUELLING,
     }
 )
+#: A sale is to begin here: the last one is over for whoever stands at the point.
+ABOUT_TO_DELIVER = frozenset({PumpState.State.CALLING, PumpState.State.AUTHORISED})
 #: How sites call what is grave, in lower case.
 CRITICAL_SEVERITIES = frozenset({"critical", "error", "fatal"})
 #: A page names this many alarms of a site.
@@ -70,6 +72,15 @@ class FuellingPointView:
     def is_delivering(self) -> bool:
         """Whether a sale runs here now, so that volume and amount are those of the state."""
         return self.state is not None and self.state.state in DELIVERING
+
+    @property
+    def awaits_figures(self) -> bool:
+        """Whether a sale begins here that has no figures yet: those of the last would mislead."""
+        if self.state is None:
+            return False
+        if self.state.state in ABOUT_TO_DELIVER:
+            return True
+        return self.is_delivering and self.state.volume is None and self.state.amount is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,30 @@ def test_an_idle_point_shows_its_last_sale(staff: Client) -> None:
     assert "last sale" in text
 
 
+@pytest.mark.parametrize("state", ["calling", "authorised", "started", "fuelling"])
+def test_a_point_where_a_sale_begins_shows_nothing_of_the_last(staff: Client, state: str) -> None:
+    site = make_forecourt("S1", fuelling_points=1)
+    # What a controller repeats of the last sale while a point calls is of the last sale, too.
+    figures = {"amount": Decimal("45.11")} if state in {"calling", "authorised"} else {}
+    make_pump(site, 1, state, product="B7", **figures)
+    NozzleState.objects.create(
+        site=site,
+        fuelling_point=1,
+        nozzle=1,
+        fiscal_day="2026-11-22",
+        sequence=7,
+        occurred_at=timezone.now(),
+        product="E10",
+        volume=Decimal("30.5"),
+        amount=Decimal("45.11"),
+    )
+    text = flat(staff.get("/sites/S1/").text)
+    assert "no figures yet" in text
+    assert "45.11" not in text
+    assert "30.50" not in text
+    assert "last sale" not in text
+
+
 def test_a_sale_that_has_just_ended_shows_its_total_for_a_moment(staff: Client) -> None:
     site = make_forecourt("S1", fuelling_points=1)
     pump = make_pump(
