@@ -46,6 +46,7 @@ _HELP = {
     "received": "Messages received from the broker.",
     "stored": "Entries and events stored, each once.",
     "duplicates": "Entries and events that the ledger held already.",
+    "late": "Entries that were late at receipt: resent, stored and forwarded, replayed.",
     "live": "Messages with a live state of a pump or tank.",
     "live_written": "Live states written; the newest of each device in a round.",
     "batches": "Batches committed.",
@@ -99,6 +100,7 @@ class Tally:
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
     latency_s: Distribution = field(default_factory=lambda: Distribution(LATENCY_BOUNDS_S))
     lag_s: Distribution = field(default_factory=lambda: Distribution(LAG_BOUNDS_S))
+    late_lag_s: Distribution = field(default_factory=lambda: Distribution(LAG_BOUNDS_S))
     batch_messages: Distribution = field(default_factory=lambda: Distribution(BATCH_BOUNDS))
     holds_name: bool = False
     stands_by: bool = False
@@ -116,6 +118,8 @@ class Tally:
             self.latency_s.add(milliseconds / 1_000, count)
         meter.lags.sort()  # at once, where `row` did it already
         self.lag_s.add_sorted(meter.lags, scale=0.001)
+        meter.late_lags.sort()
+        self.late_lag_s.add_sorted(meter.late_lags, scale=0.001)
         for messages in meter.batch_messages:
             self.batch_messages.add(messages)
 
@@ -143,7 +147,12 @@ class TallyCollector(Collector):
             quarantined.add_metric([*self._labels, reason], count)
         yield quarantined
         yield self._histogram("latency_seconds", "From receipt to commit.", tally.latency_s)
-        yield self._histogram("lag_seconds", "From occurrence to commit.", tally.lag_s)
+        yield self._histogram(
+            "lag_seconds", "From occurrence to commit, of live entries.", tally.lag_s
+        )
+        yield self._histogram(
+            "late_lag_seconds", "From occurrence to commit, of late entries.", tally.late_lag_s
+        )
         yield self._histogram("batch_messages", "Messages in a batch.", tally.batch_messages)
         batch, inbox = tally.held()
         yield self._gauge("backlog_messages", "Messages held, not yet committed.", batch + inbox)

@@ -26,12 +26,18 @@ _PRUNE_WORKERS = load("prune_workers")
 PULSE_KEPT_DAYS = 7
 
 
+#: An entry that was received so long after it occurred is late: it was resent, kept by the site or
+#: the broker, or replayed. What is live is on its way for a second or two, so its lag says how the
+#: ingest does; that of late entries says how long somebody was cut off.
+LATE_AFTER_S = 60
+
 #: The counts that a pulse stores, and that a worker's metrics add up.
 COUNTS = (
     "received",
     "stored",
     "duplicates",
     "quarantined",
+    "late",
     "live",
     "live_written",
     "batches",
@@ -40,12 +46,16 @@ COUNTS = (
 
 @dataclass(slots=True)
 class Meter:
-    """What one second adds up to. Latency is receipt to commit, lag occurrence to commit."""
+    """What one second adds up to. Latency is receipt to commit, lag occurrence to commit.
+
+    `late` counts the entries that were late at receipt; their lags are apart.
+    """
 
     received: int = 0
     stored: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    late: int = 0
     live: int = 0
     live_written: int = 0
     batches: int = 0
@@ -58,6 +68,8 @@ class Meter:
     latencies: list[tuple[float, int]] = field(default_factory=list)
     #: Milliseconds, one for each entry; `row` leaves them sorted.
     lags: list[float] = field(default_factory=list)
+    #: The same of late entries, which are not among `lags`.
+    late_lags: list[float] = field(default_factory=list)
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         """Count a batch that was just committed."""
@@ -70,12 +82,19 @@ class Meter:
         self.quarantined_by_reason.update(outcome.quarantined_by_reason)
         self.batch_messages.append(batch.messages)
         self.latencies += [((now - at) * 1000, count) for at, count in batch.receipts]
-        self.lags += [(wall_now - at) * 1000 for at in batch.occurred_at]
+        late_before = batch.received_at.timestamp() - LATE_AFTER_S
+        lags = [(wall_now - at) * 1000 for at in batch.occurred_at if at >= late_before]
+        self.lags += lags
+        if len(lags) < len(batch.occurred_at):
+            late = [(wall_now - at) * 1000 for at in batch.occurred_at if at < late_before]
+            self.late += len(late)
+            self.late_lags += late
 
     def row(self) -> dict[str, int | float | None]:
         """Return the second's figures as the columns of `pulse` name them."""
         p50, p95, p99, highest = percentiles(self.latencies, 0.50, 0.95, 0.99, 1.0)
         self.lags.sort()
+        self.late_lags.sort()
         return {name: getattr(self, name) for name in COUNTS} | {
             "latency_ms_p50": p50,
             "latency_ms_p95": p95,
@@ -83,6 +102,8 @@ class Meter:
             "latency_ms_max": highest,
             "lag_ms_p50": _ranked(self.lags, 0.50),
             "lag_ms_p99": _ranked(self.lags, 0.99),
+            "late_lag_ms_p50": _ranked(self.late_lags, 0.50),
+            "late_lag_ms_p99": _ranked(self.late_lags, 0.99),
         }
 
 

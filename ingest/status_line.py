@@ -26,16 +26,24 @@ _COUNTS = (
     ("duplicates", 7),
     ("quarantined", 7),
 )
-_TIMES = ("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "latency_ms_max", "lag_ms_p99")
+_TIMES = (
+    "latency_ms_p50",
+    "latency_ms_p95",
+    "latency_ms_p99",
+    "latency_ms_max",
+    "lag_ms_p99",
+    "late_lag_ms_p99",
+)
 _HEADER = (
     f"{'time':<8}{'received':>9}{'live':>8}{'stored':>8}{'repeat':>7}{'quar.':>7}"
-    f"{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'lag':>7}{'held':>7}"
+    f"{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'lag':>7}{'late':>7}{'held':>7}"
 )
 _NO_BROKER = "  no broker"
 
 
 def status_header() -> str:
-    """Return the columns' names: counts of the second, latency receipt to commit, lag p99."""
+    """Return the columns' names: counts of the second, latency receipt to commit, lag p99 of
+    live entries and of late ones."""
     return _HEADER
 
 

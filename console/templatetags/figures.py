@@ -36,6 +36,7 @@ MEASURES = {
     "live_per_s": "rate",
     "duplicates": "count",
     "quarantined": "count",
+    "late": "count",
     "backlog": "count",
     "latency_ms_p50": "time",
     "latency_ms_p95": "time",
@@ -43,6 +44,7 @@ MEASURES = {
     "latency_ms_max": "time",
     "lag_ms_p50": "time",
     "lag_ms_p99": "time",
+    "late_lag_ms_p99": "time",
 }
 HOUR_HEIGHT = 100
 

@@ -180,8 +180,9 @@ class Pulse(models.Model):
     """One second of one ingest worker.
 
     Counts are of that second. Latency runs from receipt to commit, lag from occurrence to
-    commit; both in milliseconds, None when nothing was committed in that second. `backlog` is
-    how many messages the worker held at its end.
+    commit; both in milliseconds, None when nothing was committed in that second. `late` counts the
+    entries that were late at receipt (resent, stored and forwarded, replayed), whose lag is apart.
+    `backlog` is how many messages the worker held at its end.
     """
 
     pk = models.CompositePrimaryKey("at", "worker")
@@ -191,6 +192,7 @@ class Pulse(models.Model):
     stored = models.IntegerField(_("entries stored"))
     duplicates = models.IntegerField(_("duplicates"))
     quarantined = models.IntegerField(_("quarantined"))
+    late = models.IntegerField(_("late entries"), db_default=0)
     live = models.IntegerField(_("live messages"))
     live_written = models.IntegerField(_("live states written"))
     batches = models.IntegerField(_("batches"))
@@ -201,6 +203,8 @@ class Pulse(models.Model):
     latency_ms_max = models.FloatField(null=True)
     lag_ms_p50 = models.FloatField(null=True)
     lag_ms_p99 = models.FloatField(null=True)
+    late_lag_ms_p50 = models.FloatField(null=True)
+    late_lag_ms_p99 = models.FloatField(null=True)
 
     class Meta:
         db_table = "pulse"

@@ -39,10 +39,10 @@ WAITING_COUNT_MAX = 10_000
 #: A page shows this much of a quarantined message; the row keeps all of it.
 RAW_SHOWN_BYTES_MAX = 4096
 
-_COUNTS = ("received", "stored", "duplicates", "quarantined", "live", "live_written")
+_COUNTS = ("received", "stored", "duplicates", "quarantined", "late", "live", "live_written")
 #: Of these a span has the mean of its seconds, of the other times the worst second.
-_TYPICAL = ("latency_ms_p50", "lag_ms_p50")
-_WORST = ("latency_ms_p95", "latency_ms_p99", "latency_ms_max", "lag_ms_p99")
+_TYPICAL = ("latency_ms_p50", "lag_ms_p50", "late_lag_ms_p50")
+_WORST = ("latency_ms_p95", "latency_ms_p99", "latency_ms_max", "lag_ms_p99", "late_lag_ms_p99")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class PulseSpan:
     `reports` is how many pulses it had: 0 means that nothing is known, not that nothing came.
     `commits` is how many of them tell of a commit. Counts are sums, `backlog` is the most that one
     worker held. The medians (p50) are the mean of the seconds with a
-    commit, the other times the worst second; None where nothing was committed.
+    commit, the other times the worst second; None where nothing was committed. Lag is that of live
+    entries; `late` counts the others, and theirs is `late_lag`.
     """
 
     at: datetime.datetime | None = None
@@ -63,6 +64,7 @@ class PulseSpan:
     stored: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    late: int = 0
     live: int = 0
     live_written: int = 0
     backlog: int = 0
@@ -72,6 +74,8 @@ class PulseSpan:
     latency_ms_max: float | None = None
     lag_ms_p50: float | None = None
     lag_ms_p99: float | None = None
+    late_lag_ms_p50: float | None = None
+    late_lag_ms_p99: float | None = None
 
     @property
     def received_per_s(self) -> float:
@@ -167,7 +171,7 @@ class IngestPulse:
 
     @property
     def lag_line(self) -> list[float | None]:
-        """The worst lag, minute by minute, None where nothing was committed."""
+        """The worst lag of live entries, minute by minute, None where nothing was committed."""
         return [minute.lag_ms_p99 for minute in self.minutes]
 
 

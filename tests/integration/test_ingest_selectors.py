@@ -53,6 +53,18 @@ def test_times_are_the_worst_second_s_and_medians_the_mean(now: datetime.datetim
         assert span.lag_ms_p50 is None
 
 
+def test_the_lag_of_late_entries_is_apart(now: datetime.datetime) -> None:
+    make_pulse("a", now - SECOND, latency_ms_p50=4.0, lag_ms_p50=900.0, lag_ms_p99=1_200.0)
+    make_pulse("b", now - SECOND, latency_ms_p50=4.0, late=2, late_lag_ms_p99=86_400_000.0)
+    make_pulse("a", now - 2 * MINUTE, latency_ms_p50=4.0, late=3, late_lag_ms_p99=7_200_000.0)
+    pulse = ingest_pulse(now=now)
+    for span in (pulse.now, pulse.latest, pulse.hour):
+        assert (span.lag_ms_p50, span.lag_ms_p99) == (900.0, 1_200.0)
+        assert span.late_lag_ms_p99 == 86_400_000.0
+    assert (pulse.now.late, pulse.hour.late) == (2, 5)
+    assert set(pulse.lag_line) == {None}
+
+
 def test_minutes_are_whole_ones_oldest_first(now: datetime.datetime) -> None:
     make_pulse("a", now - MINUTE, received=60, duplicates=3)
     make_pulse("a", now - 59 * MINUTE, received=1_000_000)

@@ -169,6 +169,22 @@ def test_the_ingest_s_workers_and_charts(staff: Client) -> None:
     assert charts.count("<tr>") == 61
 
 
+def test_late_entries_leave_the_lag_alone_and_are_told_apart(staff: Client) -> None:
+    now = timezone.now()
+    make_pulse(
+        "a", now, stored=3, batches=1, latency_ms_p50=4.0, lag_ms_p50=900.0, lag_ms_p99=1_200.0,
+        late=2, late_lag_ms_p50=3_600_000.0, late_lag_ms_p99=86_400_000.0,
+    )  # fmt: skip
+    text = flat(staff.get("/").text)
+    figures = text.partition('id="network_figures"')[2].partition("</section>")[0]
+    assert "1.2</span>" in figures
+    assert "late entries in the last hour, up to 1.0 d" in figures
+    panel = text.partition('id="network_ingest"')[2]
+    row = panel.partition('id="ingest-late-lag-hour"')[2].partition("</tr>")[0]
+    assert "1.0 h" in row
+    assert "1.0 d" in row
+
+
 def test_figures_that_do_not_move_say_since_when(staff: Client) -> None:
     now = timezone.now()
     at = (now - datetime.timedelta(hours=2)).replace(microsecond=0)

@@ -50,6 +50,8 @@ def test_seconds_add_up() -> None:
                 batch_messages=[10],
                 latencies=[(4.0, 9), (700.0, 1)],
                 lags=[90.0, -5.0, 3_000.0],
+                late=2,
+                late_lags=[86_000_000.0, 61_000.0],
             )
         )
     values = values_of(tally)
@@ -61,6 +63,9 @@ def test_seconds_add_up() -> None:
     assert values["forecourt_ingest_lag_seconds_bucket", "0.05"] == 2
     assert values["forecourt_ingest_lag_seconds_bucket", "5.0"] == 6
     assert values["forecourt_ingest_lag_seconds_sum", ""] == 6.18
+    assert values["forecourt_ingest_late_total", ""] == 4
+    assert values["forecourt_ingest_late_lag_seconds_bucket", "300.0"] == 2
+    assert values["forecourt_ingest_late_lag_seconds_count", ""] == 4
     assert values["forecourt_ingest_batch_messages_bucket", "10.0"] == 2
 
 
