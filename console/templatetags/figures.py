@@ -44,6 +44,7 @@ MEASURES = {
     "latency_ms_max": "time",
     "lag_ms_p50": "time",
     "lag_ms_p99": "time",
+    "late_lag_ms_p50": "time",
     "late_lag_ms_p99": "time",
 }
 HOUR_HEIGHT = 100

@@ -175,7 +175,7 @@ def test_late_entries_leave_the_lag_alone_and_are_told_apart(staff: Client) -> N
         "a", now, stored=3, batches=1, latency_ms_p50=4.0, lag_ms_p50=900.0, lag_ms_p99=1_200.0,
         late=2, late_lag_ms_p50=3_600_000.0, late_lag_ms_p99=86_400_000.0,
     )  # fmt: skip
-    text = flat(staff.get("/").text)
+    text = " ".join(staff.get("/").text.split())
     figures = text.partition('id="network_figures"')[2].partition("</section>")[0]
     assert "1.2</span>" in figures
     assert "late entries in the last hour, up to 1.0 d" in figures
