@@ -156,6 +156,24 @@ _FAULTS = (
         ),
     ),
     _fault(
+        r"([\w.]+): '(.*)' is no decimal of digits and one point",
+        lambda found: (
+            _("%(field)s: “%(value)s” is no number of digits and a point.")
+            % {"field": found[1], "value": found[2]}
+        ),
+    ),
+    _fault(
+        r"([\w.]+): holds (?:the character (U\+\w+)|a NUL character)",
+        lambda found: (
+            _("%(field)s: it holds %(character)s, which nobody can see.")
+            % {"field": found[1], "character": found[2] or "U+0000"}
+        ),
+    ),
+    _fault(
+        r"holds half of a surrogate pair, (\S+)",
+        lambda found: _("It holds half of a character, %(character)s.") % {"character": found[1]},
+    ),
+    _fault(
         r"([\w.]+): (\S+) is not a finite number",
         lambda found: (
             _("%(field)s: %(value)s is not a number.") % {"field": found[1], "value": found[2]}

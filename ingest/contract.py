@@ -4,9 +4,10 @@ These types are the contract's one definition: the worker decodes with them, the
 replay encode with them, and the published schemas are generated from them. Rules that a type
 cannot say (decimal places, finite numbers) are in `ingest.decode`.
 
-Decimals are JSON strings (a JSON number is read from its text, never through a binary float).
-Times are RFC 3339 with an offset. Unknown fields are ignored. Volumes are litres at pump
-conditions, temperatures degrees Celsius, amounts the site's currency.
+Decimals are JSON strings of ASCII digits (a JSON number is read from its text, never through a
+binary float). Times are RFC 3339 with an offset. Unknown fields are ignored, `null` in an optional
+field is an absent one. Volumes are litres at pump conditions, temperatures degrees Celsius,
+amounts the site's currency.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class LedgerEntry(Struct, omit_defaults=True, kw_only=True, gc=False):
     payment: PaymentName | None = None
     device_transaction: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     totalizer: Decimal | None = None
-    offline: bool = False
+    offline: bool | None = False
 
 
 class TotalizerReading(Struct, omit_defaults=True, kw_only=True):
@@ -99,13 +100,18 @@ class DeclaredTotal(Struct, omit_defaults=True, kw_only=True):
     amount: Decimal
 
 
+TotalizerReadings = Annotated[list[TotalizerReading], Meta(max_length=ARRAY_ITEMS_MAX)]
+DipReadings = Annotated[list[DipReading], Meta(max_length=ARRAY_ITEMS_MAX)]
+DeclaredTotals = Annotated[list[DeclaredTotal], Meta(max_length=ARRAY_ITEMS_MAX)]
+
+
 class DayOpened(Struct, omit_defaults=True, kw_only=True, tag_field="event", tag="opened"):
     """A fiscal day began. Topic `day`."""
 
     fiscal_day: datetime.date
     at: Time
-    totalizers: Annotated[list[TotalizerReading], Meta(max_length=ARRAY_ITEMS_MAX)] = []
-    dips: Annotated[list[DipReading], Meta(max_length=ARRAY_ITEMS_MAX)] = []
+    totalizers: TotalizerReadings | None = []
+    dips: DipReadings | None = []
 
 
 class DayClosed(Struct, omit_defaults=True, kw_only=True, tag_field="event", tag="closed"):
@@ -114,9 +120,9 @@ class DayClosed(Struct, omit_defaults=True, kw_only=True, tag_field="event", tag
     fiscal_day: datetime.date
     at: Time
     last_sequence: Count
-    totals: Annotated[list[DeclaredTotal], Meta(max_length=ARRAY_ITEMS_MAX)] = []
-    totalizers: Annotated[list[TotalizerReading], Meta(max_length=ARRAY_ITEMS_MAX)] = []
-    dips: Annotated[list[DipReading], Meta(max_length=ARRAY_ITEMS_MAX)] = []
+    totals: DeclaredTotals | None = []
+    totalizers: TotalizerReadings | None = []
+    dips: DipReadings | None = []
 
 
 class Delivery(Struct, omit_defaults=True, kw_only=True):
@@ -173,9 +179,26 @@ class TankGauge(Struct, omit_defaults=True, kw_only=True):
     water: Decimal | None = None
     temperature: Decimal | None = None
     status: Annotated[str, Meta(max_length=16)] | None = None
-    alarms: Annotated[
-        list[Annotated[str, Meta(max_length=64)]], Meta(max_length=ARRAY_ITEMS_MAX)
-    ] = []
+    alarms: (
+        Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=ARRAY_ITEMS_MAX)]
+        | None
+    ) = []
+
+
+class PriceInForce(Struct, omit_defaults=True, kw_only=True):
+    """What a litre of a product costs, and since when."""
+
+    product: ProductCode
+    unit_price: Decimal
+    since: Time | None = None
+
+
+class Prices(Struct, omit_defaults=True, kw_only=True):
+    """The prices in force; `id` is the price command that they answer, if any. Topic `prices`."""
+
+    at: Time
+    prices: Annotated[list[PriceInForce], Meta(max_length=ARRAY_ITEMS_MAX)]
+    id: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class Resend(Struct, kw_only=True, tag_field="command", tag="resend"):
@@ -186,6 +209,30 @@ class Resend(Struct, kw_only=True, tag_field="command", tag="resend"):
 
     fiscal_day: datetime.date
     ranges: Annotated[list[tuple[Sequence, Sequence]], Meta(max_length=ARRAY_ITEMS_MAX)]
+
+
+class ResendSince(Struct, kw_only=True, tag_field="command", tag="resend"):
+    """Console to site: publish again all that it still holds of a day and later. Topic `commands`.
+
+    Openings, entries (as arrays), deliveries and closings; asked after a restore or a lost session.
+    """
+
+    since: datetime.date
+
+
+class PriceWanted(Struct, kw_only=True, rename={"from_": "from"}):
+    """What a litre of a product is to cost from a time on."""
+
+    product: ProductCode
+    unit_price: Decimal
+    from_: Time
+
+
+class PriceCommand(Struct, kw_only=True, tag_field="command", tag="prices"):
+    """Console to site: change prices, and answer with the same `id`. Topic `commands`."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    prices: Annotated[list[PriceWanted], Meta(max_length=ARRAY_ITEMS_MAX)]
 
 
 class Seal(Struct, kw_only=True):

@@ -172,6 +172,11 @@ class Intake:
             elif lane == topics.TANKS:
                 gauge = decode.decode_tank(payload)
                 self._live.tank(site.id, route.device, gauge, self._told_at)
+            elif lane == topics.PRICES:
+                # Checked, so that a site hears of its faults; nothing is made of them yet. An
+                # empty payload clears the retained ones.
+                if payload:
+                    decode.decode_prices(payload)
             else:
                 value = _EVENT_DECODERS[lane](payload)
                 if lane == topics.DAY:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import msgspec
 
 from ingest import contract
-from ingest.topics import ALARMS, DAY, DELIVERIES, LEDGER, PUMPS, STATUS, TANKS
+from ingest.topics import ALARMS, DAY, DELIVERIES, LEDGER, PRICES, PUMPS, SEALS, STATUS, TANKS
 
 #: Lanes that are acknowledged, so that nothing of them is ever lost.
 KEPT_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS})
-_RETAINED_LANES = frozenset({STATUS, PUMPS, TANKS})
+_RETAINED_LANES = frozenset({STATUS, PUMPS, TANKS, PRICES, SEALS})
 #: Lanes where a newer message makes the older one worthless.
 _QOS_0_LANES = frozenset({PUMPS, TANKS})
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest.sql import load
+from ledger.plain import PlainTextError, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -68,4 +69,14 @@ def _by_code(rows: list[Any]) -> list[tuple[str, Any]]:
 
 def _config(row: Any) -> SiteConfig:
     site_id, _, timezone, products, fuelling_points = row
-    return SiteConfig(site_id, timezone, frozenset(products), frozenset(fuelling_points))
+    return SiteConfig(
+        site_id, timezone, frozenset(map(_comparable, products)), frozenset(fuelling_points)
+    )
+
+
+def _comparable(code: str) -> str:
+    """Return a product's code as messages are compared with it, however it was registered."""
+    try:
+        return plain_text(code)
+    except PlainTextError:
+        return code  # no message can name it

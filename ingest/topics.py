@@ -14,6 +14,7 @@ ALARMS = "alarms"
 STATUS = "status"
 PUMPS = "pumps"
 TANKS = "tanks"
+PRICES = "prices"
 COMMANDS = "commands"
 SEALS = "seals"
 #: What the console itself publishes; the worker hears it back.
@@ -23,7 +24,7 @@ ELSEWHERE = "elsewhere"
 #: What a worker lets pass.
 PASSED_BY = OUTGOING | {ELSEWHERE}
 
-_PLAIN_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS, STATUS, *OUTGOING})
+_PLAIN_LANES = frozenset({LEDGER, DAY, DELIVERIES, ALARMS, STATUS, PRICES, *OUTGOING})
 _NUMBERED_LANES = frozenset({PUMPS, TANKS})
 _DEVICE_NUMBER_MAX = 32_767
 _DEVICE_DIGITS_MAX = 5

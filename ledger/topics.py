@@ -27,6 +27,7 @@ class Lane(models.TextChoices):
     STATUS = "status", _("Status")
     PUMPS = "pumps", _("Pumps")
     TANKS = "tanks", _("Tanks")
+    PRICES = "prices", _("Prices")
 
 
 class TopicParts(NamedTuple):

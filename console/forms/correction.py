@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from console.forms.base import ConsoleForm, FieldGroup
-from console.forms.fields import Facts, FigureField, plain_figure
+from console.forms.fields import Facts, FigureField, PlainCharField, plain_figure
 from ledger.models import Correction, Kind, Payment
 from ledger.selectors.corrections import VALUE_NAMES
 from ledger.selectors.revisions import SelectionFilter
@@ -77,7 +77,7 @@ class ReasonForm(ConsoleForm):
         coerce=Correction.Reason,
         choices=[("", _("Choose one")), *Correction.Reason.choices],
     )
-    note = forms.CharField(
+    note = PlainCharField(
         label=_("Note"),
         help_text=_("What a second person or an auditor needs to know. Stays on record."),
         required=False,
@@ -369,7 +369,7 @@ class ApprovalForm(ConsoleForm):
             (WITHDRAW, _("Withdraw")),
         ],
     )
-    note = forms.CharField(
+    note = PlainCharField(
         label=_("Note on the decision"),
         help_text=_("Needed to reject."),
         required=False,

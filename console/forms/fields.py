@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import formatting
+from ledger.plain import PlainTextError, plain_text
 
 Text = str | Promise
 
@@ -133,6 +134,29 @@ class ConsoleField(BoundField):
         if least is None or least < 0:
             return "text"
         return "decimal" if isinstance(self.field, forms.DecimalField) else "numeric"
+
+
+class PlainCharField(forms.CharField):
+    """A text as the ledger compares it: in NFC, without blanks around it, nothing invisible in it.
+
+    A textarea may hold tabs and line breaks.
+    """
+
+    default_error_messages = {  # noqa: RUF012 Django's own convention
+        "invisible": gettext_lazy("It holds %(character)s, which nobody can see. Leave it out."),
+    }
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text; ValidationError where it holds what nobody can see."""
+        text = super().to_python(value) or ""
+        try:
+            return plain_text(text, has_lines=isinstance(self.widget, forms.Textarea))
+        except PlainTextError as error:
+            raise ValidationError(
+                self.error_messages["invisible"],
+                code="invisible",
+                params={"character": error.code},
+            ) from None
 
 
 class FigureField(forms.DecimalField):

@@ -15,13 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.forms.base import ConsoleForm, FieldGroup
-from console.forms.fields import Facts, FigureField, Text
+from console.forms.fields import Facts, FigureField, PlainCharField, Text
 from console.payload import fault_place, payload_view
 from ledger.models import Kind, Payment, QuarantineDecision
 from ledger.selectors.stated import (
     stated_date,
     stated_decimal,
     stated_object,
+    stated_text,
     stated_time,
 )
 from ledger.services.quarantine import PAYLOAD_BYTES_MAX
@@ -43,7 +44,7 @@ class DecisionForm(ConsoleForm):
     """A decision and why. The buttons say which decision."""
 
     action = forms.ChoiceField(choices=Action.choices, widget=forms.HiddenInput)
-    note = forms.CharField(
+    note = PlainCharField(
         label=gettext_lazy("Reason"),
         help_text=gettext_lazy(
             "Stands beside your name in the audit trail. Needed unless you replay it."
@@ -73,7 +74,7 @@ class RegisterForm(ConsoleForm):
 
     facts: Mapping[str, Facts] = {"currency": Facts(autocomplete="off")}
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    name = PlainCharField(label=gettext_lazy("Name"), max_length=120)
     timezone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
         help_text=gettext_lazy("The clock that the site's hours and its cut-off go by."),
@@ -120,7 +121,7 @@ def _figure(label: Text, digits: int, places: int, **options: Any) -> FigureFiel
 class MendForm(ConsoleForm):
     """What both ways of mending have; `payload` is the mended message."""
 
-    note = forms.CharField(
+    note = PlainCharField(
         label=gettext_lazy("Note"),
         required=False,
         max_length=NOTE_LENGTH_MAX,
@@ -141,6 +142,7 @@ class MendForm(ConsoleForm):
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "fiscal_day": stated_date,
     "occurred_at": stated_time,
+    "product": stated_text,
 } | dict.fromkeys(
     ("amount", "volume", "volume_15c", "unit_price", "tax_rate", "totalizer"), stated_decimal
 )
@@ -186,7 +188,7 @@ class EntryMendForm(MendForm):
         max_length=40,
         validators=[_time],
     )
-    product = forms.CharField(label=gettext_lazy("Product"), max_length=32, strip=False)
+    product = PlainCharField(label=gettext_lazy("Product"), max_length=32)
     amount = FigureField(label=gettext_lazy("Amount"), max_digits=12, decimal_places=2)
     volume = _figure(gettext_lazy("Volume"), 12, 3)
     volume_15c = _figure(gettext_lazy("Volume at 15 °C"), 12, 3)

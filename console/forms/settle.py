@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from console.forms.base import ConsoleForm
-from console.forms.fields import Facts
+from console.forms.fields import Facts, PlainCharField
 from ledger.models import Explanation
 
 SEQUENCE_MAX = 2_147_483_647
@@ -21,7 +21,7 @@ class CloseDayForm(ConsoleForm):
 
     facts: Mapping[str, Facts] = {"last_sequence": Facts(autocomplete="off")}
 
-    reason = forms.CharField(
+    reason = PlainCharField(
         label=_("Why is it closed by hand?"),
         help_text=_(
             "For example that the controller is broken, and who said so. It also explains that the "
@@ -47,7 +47,7 @@ class ExplainForm(ConsoleForm):
         label=_("What explains it?"),
         choices=[("", _("Choose a reason")), *Explanation.Reason.choices],
     )
-    note = forms.CharField(
+    note = PlainCharField(
         label=_("Note"),
         help_text=_("What was looked at, and who knows more."),
         required=False,

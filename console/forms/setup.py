@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from console import formatting
 from console.forms.base import ConsoleForm, FieldGroup
-from console.forms.fields import Facts, FigureField, Text
+from console.forms.fields import Facts, FigureField, PlainCharField, Text
 from console.forms.rows import RowsFormSet, rows_factory
 from ledger.models import ProductFamily, Site
 from ledger.models.site import SITE_CODE_PATTERN
@@ -105,26 +105,26 @@ class SiteForm(ConsoleForm):
         "wet_stock_monthly_litres": Facts(unit="L"),
     }
 
-    code = forms.CharField(
+    code = PlainCharField(
         label=gettext_lazy("Code"),
         max_length=32,
         help_text=gettext_lazy(
             "Letters, digits and hyphens. It names the site in every message and never changes."
         ),
     )
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
-    brand = forms.CharField(label=gettext_lazy("Brand"), max_length=80, required=False)
+    name = PlainCharField(label=gettext_lazy("Name"), max_length=120)
+    brand = PlainCharField(label=gettext_lazy("Brand"), max_length=80, required=False)
     is_closed = forms.BooleanField(
         label=gettext_lazy("Closed for trade"),
         required=False,
         help_text=gettext_lazy("Nothing is expected of it; what comes is stored all the same."),
     )
-    address = forms.CharField(label=gettext_lazy("Street"), max_length=240, required=False)
-    postcode = forms.CharField(label=gettext_lazy("Postcode"), max_length=16, required=False)
-    city = forms.CharField(label=gettext_lazy("Town"), max_length=80, required=False)
-    country = forms.CharField(label=gettext_lazy("Country"), max_length=60, required=False)
+    address = PlainCharField(label=gettext_lazy("Street"), max_length=240, required=False)
+    postcode = PlainCharField(label=gettext_lazy("Postcode"), max_length=16, required=False)
+    city = PlainCharField(label=gettext_lazy("Town"), max_length=80, required=False)
+    country = PlainCharField(label=gettext_lazy("Country"), max_length=60, required=False)
     timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=_timezones)
-    currency = forms.CharField(
+    currency = PlainCharField(
         label=gettext_lazy("Currency"),
         min_length=3,
         max_length=3,
@@ -219,8 +219,8 @@ class _ProductChoice(ConsoleForm):
 class ProductForm(ConsoleForm):
     """A product and its price."""
 
-    code = forms.CharField(label=gettext_lazy("Code"), max_length=32)
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    code = PlainCharField(label=gettext_lazy("Code"), max_length=32)
+    name = PlainCharField(label=gettext_lazy("Name"), max_length=80)
     family = forms.ChoiceField(
         label=gettext_lazy("Family"),
         choices=[("", gettext_lazy("Choose")), *ProductFamily.choices],

@@ -10,7 +10,7 @@ import datetime
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.utils.functional import Promise
@@ -30,6 +30,7 @@ from ledger.models import (
     Site,
     Totalizer,
 )
+from ledger.plain import PlainTextError, plain_decimal, plain_text, without_leap_second
 from ledger.topics import Lane, topic_parts
 
 #: What is read of a message beyond this would not be a message of one event.
@@ -56,23 +57,22 @@ def stated_object(raw: bytes | memoryview) -> dict[str, Any] | None:
 
 
 def stated_decimal(value: Any) -> Decimal | None:
-    """Return what the contract reads as a decimal: a number, or a string of one."""
+    """Return what the contract reads as a decimal: a number, or a string of digits."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
+    number = plain_decimal(value) if isinstance(value, str) else Decimal(value)
+    if number is None:
         return None
     is_sane = number.is_finite() and abs(number.adjusted()) <= EXPONENT_MAX
     return number if is_sane or number == 0 else None
 
 
 def stated_time(value: Any) -> datetime.datetime | None:
-    """Return a time with an offset, in UTC."""
+    """Return a time with an offset, in UTC; a leap second is the last instant of its minute."""
     if not isinstance(value, str):
         return None
     try:
-        at = datetime.datetime.fromisoformat(value)
+        at = datetime.datetime.fromisoformat(without_leap_second(value))
         return None if at.tzinfo is None else at.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         return None
@@ -97,15 +97,21 @@ def _sequence(value: Any) -> int | None:
     return number if number is not None and 1 <= number <= SEQUENCE_MAX else None
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def stated_text(value: Any) -> str | None:
+    """Return a text as the contract compares it; None where it holds what nobody can see."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return plain_text(value)
+    except PlainTextError:
+        return None
 
 
 #: How each of an entry's values is read, in the order in which people read an entry.
 _ENTRY_READERS: Mapping[str, Callable[[Any], Any]] = {
     "kind": lambda value: _KINDS.get(value) if isinstance(value, str) else None,
     "occurred_at": stated_time,
-    "product": _text,
+    "product": stated_text,
     "amount": stated_decimal,
     "volume": stated_decimal,
     "volume_15c": lambda value: stated_decimal(value) or None,
@@ -199,15 +205,17 @@ def message_comparison(message: Quarantine) -> Comparison | None:
         return _compare_row(
             Delivery.objects.filter(site=message.site, tank=tank, at=at).first(),
             told,
-            {"product": _text, "volume": stated_decimal, "volume_15c": stated_decimal}
-            | {"document": lambda value: value or ""},
+            {"product": stated_text, "volume": stated_decimal, "volume_15c": stated_decimal}
+            | {"document": lambda value: stated_text(value) or ""},
         )
     if lane == Lane.ALARMS:
-        key = {name: told.get(name) for name in ("device", "number", "code", "state")}
+        key = {name: told.get(name) for name in ("number", "state")} | {
+            name: stated_text(told.get(name)) for name in ("device", "code")
+        }
         return _compare_row(
             AlarmEvent.objects.filter(site=message.site, at=at, **key).first(),
             told,
-            {"severity": lambda value: value or "", "text": lambda value: value or ""},
+            dict.fromkeys(("severity", "text"), lambda value: stated_text(value) or ""),
         )
     return None
 
@@ -301,13 +309,18 @@ def _compare_day(site: Site, told: Mapping[str, Any]) -> Comparison | None:
     return Comparison(lines=lines[:COMPARED_MAX], day=day, is_held=day is not None)
 
 
+def _named(value: Any) -> str:
+    """Return what names a row of a list, as the ledger has it."""
+    return (stated_text(value) if isinstance(value, str) else None) or str(value)
+
+
 def _compare_lists(
     told: Any, held: Mapping[tuple[Any, ...], Any], key: tuple[str, ...], columns: Mapping[str, str]
 ) -> list[ComparedValue]:
     """Compare rows that are known by a key; `columns` says where the ledger has each value."""
     rows = told if isinstance(told, list) else []
     stated = {
-        tuple(str(row.get(name)) for name in key): row for row in rows if isinstance(row, dict)
+        tuple(_named(row.get(name)) for name in key): row for row in rows if isinstance(row, dict)
     }
     known = {tuple(str(part) for part in place): row for place, row in held.items()}
     return [

@@ -20,6 +20,7 @@ from django.db import connection, models, transaction
 
 from ledger.models import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 from ledger.models.site import SITE_CODE_PATTERN
+from ledger.plain import PlainTextError, plain_text
 from ledger.selectors.setup import has_ledger
 from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, SiteSpec, TankSpec
 
@@ -165,6 +166,15 @@ def _text_fields() -> dict[str, int]:
 
 def _check_products(code: str, products: Iterable[ProductSpec] | None) -> None:
     for product in products or ():
+        try:
+            is_plain = plain_text(product.code) == product.code != ""
+        except PlainTextError:
+            is_plain = False
+        if not is_plain:
+            raise SiteRegistrationError(
+                f"site {code}: {product.code!r} is no product code: it has blanks around it, is "
+                "not in Unicode NFC, or holds what nobody can see"
+            )
         if product.family not in ProductFamily.values:
             raise SiteRegistrationError(
                 f"site {code}, product {product.code}: family {product.family!r} is not known"

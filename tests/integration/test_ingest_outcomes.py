@@ -12,9 +12,19 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from ledger.models import Correction, DayTotal, Entry, FiscalDay, Kind, Quarantine, Site
+from ledger.models import (
+    Correction,
+    DayTotal,
+    Entry,
+    FiscalDay,
+    Kind,
+    Payment,
+    Product,
+    Quarantine,
+    Site,
+)  # fmt: skip
 from ledger.services.corrections import Draft, correction_propose
-from tests.factories import make_forecourt, make_user
+from tests.factories import make_entry, make_forecourt, make_user
 from tests.integration.conftest import Rig
 
 NOON = "2026-11-20T12:00:00+00:00"
@@ -184,7 +194,21 @@ BAD_PAYLOADS = {
         "Invalid enum value 'gift' - at `$.kind`",
     ),
     "sNaN": (entry(1, tax_rate="sNaN"), "invalid", "tax_rate: sNaN is not a finite number"),
-    "a lone surrogate": (b'{"product": "\\ud800"}', "malformed", "not JSON: "),
+    "a lone surrogate": (
+        b'{"product": "\\ud800"}',
+        "invalid",
+        "holds half of a surrogate pair, \\ud800",
+    ),
+    "a decimal only Python reads": (
+        entry(1, amount="1_0.00"),
+        "invalid",
+        "amount: '1_0.00' is no decimal of digits and one point",
+    ),
+    "a mark nobody sees": (
+        entry(1, product="E\u202e10"),
+        "invalid",
+        "product: holds the character U+202E",
+    ),
     "a time before the calendar": (
         entry(1, occurred_at="0001-01-01T00:00:00+14:00"),
         "invalid",
@@ -377,6 +401,61 @@ async def test_a_late_entry_is_compared_with_the_one_entered_by_hand(
     assert await rows(Entry, "sequence", "flags", "amount") == [(2, 64, Decimal("47.93"))]
     reasons = [("conflicting_duplicate", 2)] if outcome == "quarantined" else []
     assert await rows(Quarantine, "reason", "sequence") == reasons
+
+
+async def test_what_looks_the_same_is_the_same(embedded_rig: Rig, site: str) -> None:
+    """A duplicate and a site's own product are known in any of Unicode's forms, and with a mark."""
+    apart, composed = "Myti\u0301", "Myt\u00ed"
+    await sync_to_async(_store_product_of_old)(site, apart)
+    embedded_rig.start_worker()
+    await embedded_rig.publish(
+        (LEDGER, entry(1, product=f" {apart}")),
+        (LEDGER, b"\xef\xbb\xbf" + json.dumps(entry(1, product=composed)).encode()),
+        (LEDGER, json.dumps(entry(2, product=composed), ensure_ascii=False).encode()),
+        (
+            LEDGER,
+            [entry(2, product=apart), entry(3, product="E\u200b10"), entry(4) | {"offline": None}],
+        ),
+    )
+    await embedded_rig.until("SELECT sum(duplicates) FROM pulse", 3)
+    await embedded_rig.until("SELECT count(*) FROM quarantine", 1)
+    assert await rows(Entry, "sequence", "product", "flags") == [
+        (1, apart, 0), (2, composed, 0), (4, "E10", 0),
+    ]  # fmt: skip
+    assert await rows(Quarantine, "reason", "detail", "item_index") == [
+        ("invalid", "product: holds the character U+200B", 1)
+    ]
+
+
+def _store_product_of_old(code: str, product: str) -> None:
+    """Register a product, and store a sale of it, as they were before texts were composed."""
+    site = Site.objects.get(code=code)
+    Product.objects.create(site=site, code=product, name="Wash", family="dry_goods")
+    fields = {"product": product, "payment": Payment.CARD, "tax_rate": Decimal(20)}
+    make_entry(
+        site,
+        fiscal_day=DAY,
+        sequence=1,
+        **fields,
+        **dict.fromkeys(("fuelling_point", "nozzle", "tank"), 1),
+    )
+    FiscalDay.objects.update(entry_count=1, highest_sequence=1)
+
+
+async def test_prices_are_checked_and_passed_by(embedded_rig: Rig, site: str) -> None:
+    topic = LEDGER.replace("ledger", "prices")
+    prices = {"at": NOON, "id": "7", "prices": [{"product": "E10", "unit_price": "1.4790"}]}
+    embedded_rig.start_worker()
+    await embedded_rig.publish(
+        (topic, prices),
+        (topic, prices | {"prices": [{"product": "E10", "unit_price": "+1.479"}]}),
+        (LEDGER, entry(1)),
+    )
+    await embedded_rig.until("SELECT count(*) FROM entry", 1)
+    await embedded_rig.until("SELECT count(*) FROM quarantine", 1)
+    assert await rows(Quarantine, "reason", "detail") == [
+        ("invalid", "prices.unit_price: '+1.479' is no decimal of digits and one point")
+    ]
 
 
 def _enter_by_hand(code: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
 import jsonschema
@@ -14,7 +16,7 @@ from django.core.management import call_command
 from ingest import contract, topics
 from ingest.asyncapi import LANES, document
 from ingest.decode import MEASURES
-from tests.unit.test_decode import ENTRY
+from tests.contract_messages import ENTRY
 
 DOCUMENT = document()
 
@@ -41,6 +43,7 @@ def test_every_lane_that_sites_publish_is_there() -> None:
         "forecourt/v1/{site}/status",
         "forecourt/v1/{site}/pumps/{fuelling_point}",
         "forecourt/v1/{site}/tanks/{tank}",
+        "forecourt/v1/{site}/prices",
         "forecourt/v1/{site}/commands",
         "forecourt/v1/{site}/seals",
     }
@@ -61,6 +64,8 @@ def test_qos_and_retain_are_the_contract_s() -> None:
         "status",
         "pumps",
         "tanks",
+        "prices",
+        "seals",
     }
 
 
@@ -95,6 +100,30 @@ def test_it_allows_what_the_worker_takes(value: Any) -> None:
 def test_it_refuses_what_the_worker_refuses(change: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         check("ledger", ENTRY | change)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        contract.Resend(fiscal_day=datetime.date(2026, 11, 22), ranges=[(3, 5), (9, 9)]),
+        contract.ResendSince(since=datetime.date(2026, 11, 20)),
+        contract.PriceCommand(
+            id="1",
+            prices=[
+                contract.PriceWanted(
+                    product="E10",
+                    unit_price=Decimal("1.4790"),
+                    from_=datetime.datetime(2026, 11, 29, 6, tzinfo=datetime.UTC),
+                )
+            ],
+        ),
+    ],
+)
+def test_it_knows_every_command(message: msgspec.Struct) -> None:
+    told = json.loads(contract.encode(message))
+    check("commands", told)
+    assert set(told) <= {"command", "fiscal_day", "ranges", "since", "id", "prices"}
+    assert "from_" not in json.dumps(told)
 
 
 def test_the_command_prints_it() -> None:

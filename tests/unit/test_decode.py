@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 from decimal import Decimal
 
@@ -10,27 +11,7 @@ import pytest
 
 from ingest import contract, decode
 from ingest.decode import Fault
-
-ENTRY = {
-    "fiscal_day": "2026-11-20",
-    "sequence": 412,
-    "kind": "sale",
-    "occurred_at": "2026-11-20T12:00:00.123456+01:00",
-    "product": "E10",
-    "amount": "47.93",
-    "volume": "32.407",
-    "volume_15c": "0",
-    "unit_price": 1.479,
-    "fuelling_point": 3,
-    "nozzle": 2,
-    "tank": 1,
-    "tax_rate": "20",
-    "payment": "fuel_card",
-    "device_transaction": 65535,
-    "totalizer": "123456.78",
-    "offline": True,
-    "from_a_newer_controller": {"x": [1]},
-}
+from tests.contract_messages import ENTRY, LANES, TEXT_FIELDS, changed, fields
 
 
 def decoded(**changes: object) -> contract.LedgerEntry:
@@ -85,6 +66,164 @@ def test_every_number_is_checked(name: str, text: str) -> None:
 
 def test_absent_and_null_are_the_same() -> None:
     assert decoded(volume=None).volume is None
+
+
+LENIENT = [
+    *(
+        "1_0.00",
+        " 1.00 ",
+        "+1.00",
+        "1.00\n",
+        "\uff11.\uff10\uff10",
+        "\u0663",
+        "\u00a01",
+        "1e1",
+        "1E0",
+    ),
+    *("1.", ".5", "_1", "1__0", "1.0_0", "1e0_1"),
+]
+
+
+@pytest.mark.parametrize("text", LENIENT)
+def test_what_only_python_reads_as_a_decimal_is_refused(text: str) -> None:
+    names = ("amount", "volume", "volume_15c", "unit_price", "tax_rate", "totalizer")
+    for name, escapes in itertools.product(names, (True, False)):
+        payload = json.dumps(ENTRY | {name: text}, ensure_ascii=escapes).encode()
+        with pytest.raises(Fault, match=f"^{name}: .*is no decimal") as caught:
+            decode.decode_entry(payload)
+        assert caught.value.reason == "invalid"
+        # Whatever was remembered of payloads of the same shape.
+        decoded(**{name: "1.00"})
+        good, bad = decode.decode_entries(
+            json.dumps([ENTRY, ENTRY | {name: text}], ensure_ascii=escapes).encode()
+        )
+        assert isinstance(good, contract.LedgerEntry)
+        assert isinstance(bad, Fault)
+
+
+def test_a_decimal_within_a_list_is_checked_too() -> None:
+    dip = {"tank": 1, "product": "E10", "volume": "1_0"}
+    day = {"event": "opened", "fiscal_day": "2026-11-20", "at": "2026-11-20T00:00:00Z"}
+    with pytest.raises(Fault, match=r"^dips\.volume: '1_0' is no decimal"):
+        decode.decode_day(json.dumps(day | {"dips": [dip]}).encode())
+
+
+def test_an_unknown_field_may_hold_what_it_likes() -> None:
+    for text in (*LENIENT, "\u200b", None):
+        assert decoded(amount1=text, volume_99c=text, from_a_newer_controller=text)
+
+
+def test_the_shape_of_one_payload_says_nothing_of_another() -> None:
+    """Names that differ in a digit, and texts that look alike but for one."""
+    assert decoded(volume_99c=" 5", volume_15c="5")
+    with pytest.raises(Fault, match="volume_15c"):
+        decoded(volume_99c="5", volume_15c=" 5")
+    assert decoded(product="E10")
+    with pytest.raises(Fault, match="amount"):
+        decoded(amount="1E0")
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    entry = json.dumps(ENTRY).encode()
+    assert decode.decode_entry(BOM + entry) == decode.decode_entry(entry)
+    array = BOM + b" [" + entry + b", {}]"
+    assert decode.is_array(array)
+    good, bad = decode.decode_entries(array)
+    assert good == decode.decode_entry(entry)
+    assert isinstance(bad, Fault)
+    assert decode.items_of(array)[0] == entry
+    with pytest.raises(Fault, match="not JSON"):
+        decode.decode_entry(BOM + BOM + entry)
+
+
+@pytest.mark.parametrize(
+    ("time", "read"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999+00:00"),
+        ("2016-12-31T23:59:60.250Z", "2016-12-31T23:59:59.999999+00:00"),
+        ("2017-01-01T00:59:60+01:00", "2016-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_a_leap_second_is_the_last_instant_of_its_minute(time: str, read: str) -> None:
+    assert decoded(occurred_at=time).occurred_at.isoformat() == read
+    pump = decode.decode_pump(json.dumps({"state": "idle", "at": time}, indent=1).encode())
+    assert pump.at.isoformat() == read
+    (entry,) = decode.decode_entries(json.dumps([ENTRY | {"occurred_at": time}]).encode())
+    assert isinstance(entry, contract.LedgerEntry)
+    assert entry.occurred_at.isoformat() == read
+
+
+def test_a_text_that_looks_like_a_leap_second_stays_as_it_is() -> None:
+    told = {"at": "2016-12-31T23:59:60Z", "tank": 1, "product": "E10", "volume": "1"}
+    delivery = decode.decode_delivery(
+        json.dumps(told | {"document": "2016-12-31T23:59:60Z"}).encode()
+    )
+    assert delivery.document == "2016-12-31T23:59:60Z"
+
+
+@pytest.mark.parametrize("text", ["E10", " E10", "E10\u00a0", "\u3000E10 "])
+def test_texts_are_taken_without_blanks_around_them(text: str) -> None:
+    assert decoded(product=text).product == "E10"
+
+
+def test_texts_are_taken_in_their_composed_form() -> None:
+    composed, apart = "Myt\u00ed vozidel", "Myti\u0301 vozidel"
+    assert decoded(product=apart) == decoded(product=composed)
+    assert decoded(product=apart).product == composed
+
+
+INVISIBLE = ["\x00", "\t", "\n", "\x1b", "\x7f", "\x85", "\u200b", "\u200d", "\u202e", "\u2066",
+             "\ufeff", "\u00ad", "\u061c", "\u2028", "\U000e0041", "\ud800", "\udfff"]  # fmt: skip
+
+
+@pytest.mark.parametrize("character", INVISIBLE)
+def test_what_nobody_can_see_is_invalid_in_every_text(character: str) -> None:
+    for lane, (read, message) in LANES.items():
+        paths = fields(lane, TEXT_FIELDS)
+        assert paths or lane == "ledger"
+        for path in paths:
+            hidden = changed(message, path, f"a{character}b")
+            with pytest.raises(Fault) as caught:
+                read(json.dumps(hidden).encode())
+            assert caught.value.reason == "invalid", (lane, path)
+            assert "holds" in caught.value.detail
+    gauge = {"at": "2026-11-20T00:00:00Z", "alarms": ["ok", character]}
+    with pytest.raises(Fault, match="holds"):
+        decode.decode_tank(json.dumps(gauge).encode())
+
+
+def test_half_a_surrogate_pair_is_told_from_broken_json() -> None:
+    with pytest.raises(Fault, match="half of a surrogate pair") as caught:
+        decoded(product="\ud83dE10")
+    assert caught.value.reason == "invalid"
+    assert decoded(product="\u26fd\U0001d11e").product == "\u26fd\U0001d11e"
+    for broken in (b'{"product": "\\ud800"', b'{"product": "\\ud8"}', b'{"product": "\\\\ud800"'):
+        with pytest.raises(Fault, match="not JSON"):
+            decode.decode_entry(broken)
+
+
+def test_a_code_of_nothing_but_blanks_is_empty() -> None:
+    with pytest.raises(Fault, match="length >= 1"):
+        decoded(product=" \u00a0")
+
+
+def test_a_text_that_grows_in_its_composed_form_must_still_fit() -> None:
+    with pytest.raises(Fault, match="length <= 32"):
+        decoded(product="\u0958" * 32)
+
+
+def test_null_for_a_list_or_a_truth_is_none_of_it() -> None:
+    assert decoded(offline=None).offline is False
+    day = {"event": "closed", "fiscal_day": "2026-11-20", "at": "2026-11-20T00:00:00Z"}
+    nulls = dict.fromkeys(("totals", "totalizers", "dips"))
+    one, other = (
+        decode.decode_day(json.dumps(day | {"last_sequence": 0} | more).encode())
+        for more in ({}, nulls)
+    )
+    assert contract.encode(one) == contract.encode(other)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def refused(payload: str | bytes) -> str:
         (ENTRY.replace("1.00", "NaN"), "amount: NaN is not a number."),
         (ENTRY.replace("1.00", "9" * 30),
          f"amount: {'9' * 30} is too large; at most 10 digits stand before the point."),
+        (ENTRY.replace("1.00", "1_0.00"), "amount: “1_0.00” is no number of digits and a point."),
+        (ENTRY.replace("E10", "E\u200b10"),
+         "product: it holds U+200B, which nobody can see."),
+        (ENTRY.replace("E10", r"E\u000010"), "product: it holds U+0000, which nobody can see."),
+        (ENTRY.replace("E10", r"E10\ud800"), r"It holds half of a character, \ud800."),
         (b"\xff", "It is not UTF-8: byte 0xff at position 0."),
     ],
 )  # fmt: skip

@@ -86,7 +86,7 @@ def test_topics_are_the_contract_s() -> None:
     assert ROOT == contract.ROOT
     assert set(Lane.values) == {
         topics.LEDGER, topics.DAY, topics.DELIVERIES, topics.ALARMS, topics.STATUS, topics.PUMPS,
-        topics.TANKS,
+        topics.TANKS, topics.PRICES,
     }  # fmt: skip
     for topic in ("forecourt/v1/A-1/ledger", "forecourt/v1/A-1/pumps/3"):
         route = topics.parse_topic(topic.encode())

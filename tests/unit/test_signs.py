@@ -14,7 +14,7 @@ from ingest.rows import entry_flags
 from ingest.sites import SiteConfig
 from ledger.models import EntryFlag
 from ledger.signs import amount_made
-from tests.unit.test_decode import ENTRY
+from tests.contract_messages import ENTRY
 
 SITE = SiteConfig(1, "Europe/London", frozenset(), frozenset())
 LATEST = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
