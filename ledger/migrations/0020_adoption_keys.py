@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """A key may be of several columns and of any type, so it is kept as its columns' texts."""
 
     dependencies = [
-        ("ledger", "0018_when_things_began"),
+        ("ledger", "0019_late_entries"),
     ]
 
     operations = [
