@@ -90,6 +90,11 @@ def plain_text(text: str, *, has_lines: bool = False) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def without_invisible(text: str) -> str:
+    """Return a text without the characters that nobody can see; line breaks become blanks."""
+    return _REFUSED.sub("", _OF_LINES.sub(" ", text))
+
+
 def plain_decimal(text: str) -> Decimal | None:
     """Return a decimal as the contract writes one; None for any other text."""
     return Decimal(text) if _DECIMAL.fullmatch(text) else None

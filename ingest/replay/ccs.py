@@ -3,8 +3,11 @@
 `Price` is the total of a line and `Amount` its quantity, litres for fuel; the price of a litre is
 therefore Price / Amount. Lines of other goods, and fuel lines without a quantity, are sales
 without a volume. The set knows no sequence numbers: the lines of a station and day are numbered
-by time, then by TransactionID. So the same files always give the same messages, and replaying
-them again changes nothing.
+by time, then by TransactionID, then by line where there is no such id. So the same files always
+give the same messages, and replaying them again changes nothing.
+
+Money is rounded to 2 places and a quantity to 3, half away from zero, since real exports carry up
+to 8. What is rounded, and each line that cannot be used, stands in an `ImportReport`.
 """
 
 from __future__ import annotations
@@ -14,30 +17,33 @@ import datetime
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from ingest.contract import DayClosed, DayOpened, DeclaredTotal, LedgerEntry
+from ingest.contract import SITE_CODE, DayClosed, DayOpened, DeclaredTotal, LedgerEntry
+from ingest.decode import MONEY, UNIT_PRICE, VOLUME, Measure
 from ingest.topics import DAY, LEDGER
+from ledger.import_report import ImportReport, UnusableFileError, readable_rows
+from ledger.plain import plain_decimal, plain_text, without_invisible, without_leap_second
 from ledger.specs import ProductSpec, SiteSpec
 
 CODE_PREFIX = "CCS-"
 CONTROLLER_DAY_STARTS = datetime.time(0)
 PRODUCT_CODE_LENGTH_MAX = 32
 
+_ID = "TransactionID"
 _TRANSACTION_COLUMNS = (
-    "TransactionID", "Date", "Time", "GasStationID", "ProductID", "Amount", "Price",
+    "Date", "Time", "GasStationID", "ProductID", "Amount", "Price",
 )  # fmt: skip
 _PRODUCT_COLUMNS = ("ProductID", "Description")
 _STATION_COLUMNS = ("SiteID", "chainID", "Country")
 
-_CENT = Decimal("0.01")
-_MILLILITRE = Decimal("0.001")
-_UNIT_PRICE = Decimal("0.0001")
+#: A price of a litre beyond this has no place in the ledger; such a line states none.
+_UNIT_PRICE_MAX = Decimal(10) ** (UNIT_PRICE.digits - UNIT_PRICE.places) - UNIT_PRICE.quantum
 
 #: Which descriptions are sold by the litre, and as what; the first that matches decides. The
 #: words are Czech, Slovak and English, compared without case and accents.
@@ -54,7 +60,7 @@ _FUELS = tuple(
 )
 
 
-class ReplayError(Exception):
+class ReplayError(UnusableFileError):
     """A file cannot be replayed. The message names the file, the line and the reason."""
 
 
@@ -105,7 +111,9 @@ class Station:
 class Transaction:
     """A line of the set. `quantity` is litres for fuel, `total` the money of the whole line."""
 
-    transaction_id: int
+    line: int
+    #: None where the line has none.
+    transaction_id: int | None
     station: Station
     product: Product
     fiscal_day: datetime.date
@@ -132,33 +140,96 @@ class TimedMessage(NamedTuple):
     message: Message
 
 
-def read_ccs(*, transactions: Path, products: Path, stations: Path) -> list[Transaction]:
-    """Read the three files. Raises ReplayError for a file or a line that cannot be right."""
-    known_products = _read_products(products)
-    known_stations = _read_stations(stations)
-    found: list[Transaction] = []
-    seen: set[int] = set()
-    for line, row in _rows(transactions, _TRANSACTION_COLUMNS):
-        place = f"{transactions}, line {line}"
-        try:
-            transaction = Transaction(
-                transaction_id=int(row["TransactionID"]),
-                station=known_stations[row["GasStationID"]],
-                product=known_products[row["ProductID"]],
-                fiscal_day=datetime.date.fromisoformat(row["Date"]),
-                time=datetime.time.fromisoformat(row["Time"]),
-                quantity=_exactly(row["Amount"], _MILLILITRE),
-                total=_exactly(row["Price"], _CENT),
-            )
-        except KeyError as error:
-            raise ReplayError(f"{place}: no product or station {error}") from None
-        except (ValueError, InvalidOperation) as error:
-            raise ReplayError(f"{place}: {error}") from None
-        if transaction.transaction_id in seen:
-            raise ReplayError(f"{place}: TransactionID {transaction.transaction_id} repeats")
-        seen.add(transaction.transaction_id)
-        found.append(transaction)
+def read_ccs(
+    *, transactions: Path, products: Path, stations: Path, report: ImportReport | None = None
+) -> list[Transaction]:
+    """Read the three files. What cannot be used, or is rounded, goes into the report.
+
+    Raises ReplayError for a file that is none of them; and for the first line that is not right as
+    it stands where the report is strict, or there is none.
+    """
+    report = ImportReport(is_strict=True) if report is None else report
+    try:
+        known_products = _read_products(products, report)
+        known_stations = _read_stations(stations, report)
+        found: list[Transaction] = []
+        line_of: dict[int, int] = {}
+        for line, row in _rows(transactions, _TRANSACTION_COLUMNS, report):
+            try:
+                found.append(
+                    _transaction(line, row, known_products, known_stations, line_of, report)
+                )
+            except ValueError as error:
+                report.leave_out(transactions, line, str(error))
+    except UnusableFileError as error:
+        raise ReplayError(str(error)) from None
     return found
+
+
+def _transaction(
+    line: int,
+    row: Mapping[str, str],
+    products: Mapping[str, Product],
+    stations: Mapping[str, Station],
+    line_of: dict[int, int],
+    report: ImportReport,
+) -> Transaction:
+    """Read a line. ValueError says why it is none. `line_of` tells where each id was first seen."""
+    try:
+        station, product = stations[row["GasStationID"]], products[row["ProductID"]]
+    except KeyError as error:
+        raise ValueError(f"no product or station {error}") from None
+    number = (row.get(_ID) or "").strip()
+    if number and not (number.isascii() and number.isdecimal()):
+        raise ValueError(f"{number!r} is no TransactionID")
+    quantity, total = _number(row["Amount"]), _number(row["Price"])
+    fiscal_day = datetime.date.fromisoformat(row["Date"])
+    time = _time(row["Time"], fiscal_day)
+    for figure, measure in ((quantity, VOLUME), (total, MONEY)):
+        _refuse_beyond(figure, measure)
+    if number and (first := line_of.setdefault(int(number), line)) != line:
+        raise ValueError(f"{_ID} {number} repeats that of line {first}")
+    # From here on the line is used, so what is rounded and numbered counts.
+    report.numbered += not number
+    return Transaction(
+        line=line,
+        transaction_id=int(number) if number else None,
+        station=station,
+        product=product,
+        fiscal_day=fiscal_day,
+        time=time,
+        quantity=_rounded(quantity, VOLUME, report, "Amount", "L" if product.is_fuel else "pieces"),
+        total=_rounded(total, MONEY, report, "Price", station.land.currency),
+    )
+
+
+def _number(text: str) -> Decimal:
+    number = plain_decimal(text.strip())
+    if number is None:
+        raise ValueError(f"{text!r} is no decimal of digits and one point")
+    return number
+
+
+def _time(text: str, day: datetime.date) -> datetime.time:
+    """Read a time of the station's own clock; a leap second is the last instant of its minute."""
+    at = datetime.time.fromisoformat(
+        without_leap_second(f"{day}T{text}Z").removeprefix(f"{day}T").removesuffix("Z")
+    )
+    if at.tzinfo is not None:
+        raise ValueError(f"{text!r} has an offset; a time of the station's own clock is expected")
+    return at
+
+
+def _refuse_beyond(number: Decimal, measure: Measure) -> None:
+    whole = measure.digits - measure.places
+    if abs(number) >= 10**whole - measure.quantum / 2:
+        raise ValueError(f"{number} is too large: at most {whole} digits before the point")
+
+
+def _rounded(
+    number: Decimal, measure: Measure, report: ImportReport, column: str, unit: str
+) -> Decimal:
+    return report.rounded(number, measure.quantum, column=column, unit=unit)
 
 
 def site_specs(transactions: list[Transaction]) -> list[SiteSpec]:
@@ -198,7 +269,7 @@ def messages(transactions: list[Transaction]) -> list[TimedMessage]:
 
 
 def _day_messages(lines: list[Transaction]) -> Iterator[TimedMessage]:
-    lines = sorted(lines, key=lambda line: (line.time, line.transaction_id))
+    lines = sorted(lines, key=_order)
     station, day = lines[0].station, lines[0].fiscal_day
     zone = ZoneInfo(station.land.timezone)
     opened_at = datetime.datetime.combine(day, CONTROLLER_DAY_STARTS, zone)
@@ -213,6 +284,12 @@ def _day_messages(lines: list[Transaction]) -> Iterator[TimedMessage]:
     yield TimedMessage(closed_at, station.code, DAY, closed)
 
 
+def _order(line: Transaction) -> tuple[datetime.time, bool, int]:
+    """Return what lines of a day are put in order by: those without an id come after the others."""
+    number = line.transaction_id
+    return line.time, number is None, line.line if number is None else number
+
+
 def _entry(line: Transaction, sequence: int) -> LedgerEntry:
     entry = LedgerEntry(
         fiscal_day=line.fiscal_day,
@@ -225,7 +302,9 @@ def _entry(line: Transaction, sequence: int) -> LedgerEntry:
     )
     if line.product.is_fuel and line.quantity:
         entry.volume = line.quantity
-        entry.unit_price = (line.total / line.quantity).quantize(_UNIT_PRICE, ROUND_HALF_UP)
+        unit_price = (line.total / line.quantity).quantize(UNIT_PRICE.quantum, ROUND_HALF_UP)
+        if abs(unit_price) <= _UNIT_PRICE_MAX:
+            entry.unit_price = unit_price
     return entry
 
 
@@ -242,10 +321,13 @@ def _declared_totals(entries: list[LedgerEntry]) -> list[DeclaredTotal]:
     return [totals[product] for product in sorted(totals)]
 
 
-def _read_products(path: Path) -> dict[str, Product]:
-    """Read the products. Their codes are their names, for people read them; the id tells twins."""
-    rows = [row for _, row in _rows(path, _PRODUCT_COLUMNS)]
-    names = [" ".join(row["Description"].split()) for row in rows]
+def _read_products(path: Path, report: ImportReport) -> dict[str, Product]:
+    """Read the products. Their codes are their names, for people read them; the id tells twins.
+
+    What nobody can see is left out of a name.
+    """
+    rows = [row for _, row in _rows(path, _PRODUCT_COLUMNS, report)]
+    names = [plain_text(" ".join(without_invisible(row["Description"]).split())) for row in rows]
     products = {}
     for row, name in zip(rows, names, strict=True):
         code = name
@@ -262,38 +344,32 @@ def _family(name: str) -> str:
     return next((family for pattern, family in _FUELS if pattern.match(plain)), "dry_goods")
 
 
-def _read_stations(path: Path) -> dict[str, Station]:
+def _read_stations(path: Path, report: ImportReport) -> dict[str, Station]:
     stations = {}
-    for line, row in _rows(path, _STATION_COLUMNS):
+    for line, row in _rows(path, _STATION_COLUMNS, report):
         land = LANDS.get(row["Country"])
         if land is None:
-            raise ReplayError(
-                f"{path}, line {line}: country {row['Country']!r} is none of {', '.join(LANDS)}"
+            report.leave_out(
+                path, line, f"country {row['Country']!r} is none of {', '.join(LANDS)}"
             )
-        stations[row["SiteID"]] = Station(row["SiteID"], row["chainID"], land)
+        elif not SITE_CODE.fullmatch(CODE_PREFIX + row["SiteID"]):
+            report.leave_out(path, line, f"{row['SiteID']!r} makes no site code")
+        else:
+            stations[row["SiteID"]] = Station(row["SiteID"], row["chainID"], land)
     return stations
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(
+    path: Path, columns: tuple[str, ...], report: ImportReport
+) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 raise ReplayError(f"{path} has no column {', '.join(missing)}")
-            for row in reader:
-                if None in row.values() or None in row:
-                    raise ReplayError(f"{path}, line {reader.line_num}: wrong number of columns")
-                yield reader.line_num, row
+            yield from readable_rows(path, reader, report)
     except OSError as error:
         raise ReplayError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ReplayError(f"{path} is no readable CSV: {error}") from error
-
-
-def _exactly(text: str, quantum: Decimal) -> Decimal:
-    """Read a number that has no more places than the contract allows."""
-    number = Decimal(text)
-    if not number.is_finite() or number != number.quantize(quantum):
-        raise ValueError(f"{text} has more places than {quantum}")
-    return number.quantize(quantum)

@@ -183,13 +183,33 @@ async def test_a_replay_fills_the_ledger_and_a_second_changes_nothing(
     await rig.until(QUARANTINED, 0)
 
 
-async def test_a_broken_line_publishes_nothing(embedded_rig: Rig, small_set: Path) -> None:
+async def test_a_broken_line_is_named_and_the_rest_published(
+    embedded_rig: Rig, small_set: Path
+) -> None:
     broken = small_set / "broken.csv"
-    broken.write_text(HEADER + LINES + "99,2012-08-24,10:00,1,1,404,2,1,1.00\n", encoding="utf-8")
-    code, output = await replay(embedded_rig, small_set, broken)
+    odd = "99,2012-08-24,10:00,1,1,404,2,1,1.00\n98,2012-08-24,10:00,1,1,3704,2,1,1.00500000\n"
+    broken.write_text(HEADER + LINES + odd, encoding="utf-8")
+    embedded_rig.start_worker()
+    code, output = await replay(embedded_rig, small_set, broken, "--strict")
     assert code == 1
     assert "line 8: no product or station '404'" in output
     await embedded_rig.until("SELECT count(*) FROM site", 0)
+    code, output = await replay(embedded_rig, small_set, broken)
+    assert code == 0, output
+    assert "line 8: no product or station '404'" in output
+    assert "Price: 1 figures were rounded half away from zero" in " ".join(output.split())
+    assert_published(output, entries="7")
+    await embedded_rig.until("SELECT (count(*), sum(amount))::text FROM entry", "(7,1195.84)")
+
+
+async def test_a_file_without_a_line_that_can_be_used_is_a_clear_error(
+    embedded_rig: Rig, small_set: Path
+) -> None:
+    empty = small_set / "empty.csv"
+    empty.write_text(HEADER + "1,2012-08-24\n", encoding="utf-8")
+    code, output = await replay(embedded_rig, small_set, empty)
+    assert code == 1
+    assert "holds no line that can be used" in " ".join(output.split())
 
 
 async def test_a_missing_broker_is_a_clear_error(

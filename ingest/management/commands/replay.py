@@ -19,6 +19,7 @@ from ingest.mqtt import BrokerAddress
 from ingest.publisher import CONNECT_SECONDS, Publisher
 from ingest.replay.ccs import ReplayError, TimedMessage, Transaction, messages, read_ccs, site_specs
 from ingest.replay.play import NoBrokerError, play
+from ledger.import_report import ImportReport
 from ledger.services.sites import SiteRegistrationError, sites_register
 
 
@@ -40,7 +41,10 @@ class Command(BaseCommand):
 
     help = (
         "Publishes recorded transactions as contract messages through the broker. Registers the "
-        "stations that occur first. Replaying the same files again changes nothing in the ledger."
+        "stations that occur first. Replaying the same files again changes nothing in the ledger. "
+        "Money is rounded to 2 places and litres to 3, half away from zero. What was rounded and "
+        "each line that cannot be used is reported, and the rest is published. Exit code 0 when "
+        "that is done, 1 when it is not."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -49,6 +53,11 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="format", choices=["ccs"], required=True)
         parser.add_argument("--products", type=Path, required=True, help="the products they name")
         parser.add_argument("--stations", type=Path, required=True, help="the stations they name")
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="publish nothing if any line cannot be used just as it stands",
+        )
         parser.add_argument(
             "--speed", type=speed_from, default="max", help="times real time, or max (%(default)s)"
         )
@@ -63,16 +72,22 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Read, register, publish."""
         console = Console(file=self.stdout)  # type: ignore[arg-type]
+        report = ImportReport(is_strict=options["strict"])
         try:
             address = BrokerAddress.parse(options["mqtt_url"], authority=settings.MQTT_CA)
             transactions = read_ccs(
                 transactions=options["file"],
                 products=options["products"],
                 stations=options["stations"],
+                report=report,
             )
+            for sentence in report.sentences():
+                console.print(sentence, markup=False, highlight=False)
             sites_register(specs=site_specs(transactions))
         except (ReplayError, SiteRegistrationError, ValueError) as error:
             raise CommandError(str(error)) from error
+        if not transactions:
+            raise CommandError(f"{options['file']} holds no line that can be used.")
         timed = messages(transactions)
         try:
             asyncio.run(_play_with_bar(console, address, timed, options))
