@@ -69,6 +69,20 @@ _FAULTS = (
         lambda found: _("The fiscal day %(day)s is sealed.") % {"day": _day(found[1])},
     ),
     _fault(
+        r"the fiscal day (\d{4}-\d\d-\d\d) is before the site's first, (\d{4}-\d\d-\d\d)",
+        lambda found: (
+            _("The fiscal day %(day)s is before the site's first one, %(first)s.")
+            % {"day": _day(found[1]), "first": _day(found[2])}
+        ),
+    ),
+    _fault(
+        r"the fiscal day (\d{4}-\d\d-\d\d) is later than (\d{4}-\d\d-\d\d)",
+        lambda found: (
+            _("The fiscal day %(day)s is too far ahead: %(last)s was the last one that could be.")
+            % {"day": _day(found[1]), "last": _day(found[2])}
+        ),
+    ),
+    _fault(
         r"the ledger holds another entry (\d+) of (\d{4}-\d\d-\d\d)",
         lambda found: (
             _("The ledger holds another entry %(number)s of %(day)s.")

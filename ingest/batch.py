@@ -143,8 +143,9 @@ class Batch:
     origins: list[Origin] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     rejections: dict[bytes, Rejection] = field(default_factory=dict)
-    #: Messages of sites that are not in memory: settled once the database was asked.
-    #: With the time that the message counts as received.
+    #: Messages of sites that are not in memory, or of days before the first one that is remembered
+    #: of their site: settled once the database was asked. With the time that each counts as
+    #: received.
     strangers: list[tuple[Route, bytes, datetime.datetime]] = field(default_factory=list)
     #: By site and fiscal day; without entries where a day was only opened or closed.
     days: dict[tuple[int, datetime.date], DayEntries] = field(default_factory=dict)

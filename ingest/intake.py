@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from ingest import decode, topics
-from ingest.batch import BATCH_BYTES_MAX, Batch, Event, Forgotten, rejection
-from ingest.contract import PAYLOAD_BYTES_MAX, LedgerEntry
+from ingest.batch import BATCH_BYTES_MAX, Batch, DayEntries, Event, Forgotten, rejection
+from ingest.contract import PAYLOAD_BYTES_MAX, DayClosed, DayOpened, LedgerEntry
 from ingest.decode import Fault
 from ingest.mqtt import Beginning
 from ingest.rows import CLOCK_AHEAD_MAX, entry_flags, entry_row
+from ledger.plausible import Span, last_plausible_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 SLICE_ENTRIES = 256
 
 OVERSIZE = "oversize"
+IMPLAUSIBLE_DAY = "implausible_day"
 UNKNOWN_SITE = "unknown_site"
 UNKNOWN_TOPIC = "unknown_topic"
 
@@ -37,6 +40,10 @@ _EVENT_DECODERS: dict[str, Callable[[bytes], object]] = {
     topics.ALARMS: decode.decode_alarm,
     topics.STATUS: decode.decode_status,
 }
+
+
+class _OutdatedSiteError(Exception):
+    """A message that would be refused by what the worker remembers of its site."""
 
 
 class Intake:
@@ -55,6 +62,7 @@ class Intake:
         self.received = 0
         #: When the messages at hand count as received.
         self._told_at = datetime.datetime.now(datetime.UTC)
+        self._is_settling = False
 
     def take(
         self,
@@ -68,7 +76,7 @@ class Intake:
 
         Not all are if the batch gets full, or if they hold more than SLICE_ENTRIES entries. Live
         states go to the live writer. `received_at` is `time.perf_counter()` seconds. `told_at` is
-        when states and events count as received, if that is not now.
+        when states and events count as received, and days are judged by, if that is not now.
         """
         now = datetime.datetime.now(datetime.UTC)
         self._told_at = told_at or now
@@ -113,9 +121,18 @@ class Intake:
         self._latest = batch.received_at + CLOCK_AHEAD_MAX
 
     def settle_strangers(self, batch: Batch) -> None:
-        """Take the messages whose sites are known by now, and reject the others."""
+        """Take the messages of sites that the database knows, and reject the others."""
         self._date(batch)
         strangers, batch.strangers = batch.strangers, []
+        self._is_settling = True
+        try:
+            self._settle(batch, strangers)
+        finally:
+            self._is_settling = False
+
+    def _settle(
+        self, batch: Batch, strangers: list[tuple[Route, bytes, datetime.datetime]]
+    ) -> None:
         for route, payload, self._told_at in strangers:
             site = self._sites.by_code.get(route.site_code)
             if site is not None:
@@ -179,11 +196,15 @@ class Intake:
                     decode.decode_prices(payload)
             else:
                 value = _EVENT_DECODERS[lane](payload)
-                if lane == topics.DAY:
-                    batch.day(site, value.fiscal_day)  # type: ignore[attr-defined]
+                if isinstance(value, DayOpened | DayClosed) and not self._day(
+                    batch, route, site, value, payload
+                ):
+                    return
                 batch.events.append(Event(route, site.id, value, payload, self._told_at))
         except Fault as fault:
             batch.reject(rejection(route, fault.reason, fault.detail, payload, site_id=site.id))
+        except _OutdatedSiteError:
+            batch.strangers.append((route, payload, self._told_at))
 
     def _forget(self, batch: Batch, route: Route, site: SiteConfig) -> None:
         """Have a state forgotten. Anybody may clear a topic: the site is not heard by it."""
@@ -196,7 +217,11 @@ class Intake:
 
     def _decode_array(self, batch: Batch, route: Route, site: SiteConfig, payload: bytes) -> None:
         """Take the good items of an array; each bad one is rejected by itself."""
-        for index, found in enumerate(decode.decode_entries(payload)):
+        items = decode.decode_entries(payload)
+        for found in items:
+            if not isinstance(found, Fault):
+                self._ask_about_past(site, found.fiscal_day)
+        for index, found in enumerate(items):
             if isinstance(found, Fault):
                 batch.reject(
                     rejection(
@@ -220,12 +245,63 @@ class Intake:
         raw: bytes,
         item_index: int | None,
     ) -> None:
+        day = self._day(batch, route, site, entry, raw, item_index)
+        if day is None:
+            return
         flags = entry_flags(entry, site, self._latest)
         occurred_at_s = entry.occurred_at.timestamp()
-        batch.day(site, entry.fiscal_day).add(len(batch.rows), entry, occurred_at_s)
+        day.add(len(batch.rows), entry, occurred_at_s)
         batch.rows.append(entry_row(site.id, entry, flags, self._received_at))
         batch.origins.append((route, site, raw, item_index, flags, entry))
         batch.occurred_at.append(occurred_at_s)
+
+    def _day(
+        self,
+        batch: Batch,
+        route: Route,
+        site: SiteConfig,
+        value: LedgerEntry | DayOpened | DayClosed,
+        raw: bytes,
+        item_index: int | None = None,
+    ) -> DayEntries | None:
+        """Return what the batch holds of a message's fiscal day.
+
+        None where the site cannot have such a day: the message is then rejected, and nothing is
+        made for the day. It is judged when the batch first hears of the day, not for each entry.
+        """
+        fiscal_day = value.fiscal_day
+        known = batch.days.get((site.id, fiscal_day))
+        if known is not None:
+            return known
+        self._ask_about_past(site, fiscal_day)
+        span = Span(site.first_day, self._last_day(site.timezone))
+        if span.holds(fiscal_day):
+            return batch.day(site, fiscal_day)
+        if fiscal_day < span.first:
+            detail = f"the fiscal day {fiscal_day} is before the site's first, {span.first}"
+        else:
+            detail = f"the fiscal day {fiscal_day} is later than {span.last}"
+        if item_index is not None:
+            raw = decode.items_of(raw)[item_index]
+        rejected = rejection(
+            route, IMPLAUSIBLE_DAY, detail, raw, site_id=site.id, item_index=item_index
+        )
+        rejected.fiscal_day = fiscal_day
+        rejected.sequence = getattr(value, "sequence", None)
+        batch.reject(rejected)
+        return None
+
+    def _ask_about_past(self, site: SiteConfig, fiscal_day: datetime.date) -> None:
+        """Raise where the site's first day may have been moved since the site was read."""
+        if fiscal_day < site.first_day and not self._is_settling:
+            raise _OutdatedSiteError
+
+    def _last_day(self, timezone: str) -> datetime.date:
+        """Return the last day that a site could have when it was heard: released later, too.
+
+        What came too early would else take the numbers of the day that comes then.
+        """
+        return last_plausible_day(ZoneInfo(timezone), self._told_at)
 
 
 def _is_cleared(route: Route, payload: bytes) -> bool:

@@ -138,8 +138,9 @@ class Releases:
         # Of all sites: whoever is free takes it, since a day's row keeps two workers apart.
         intake = Intake(self._sites, live)
         site_code = parse_topic(topic.encode()).site_code
-        if site_code not in self._sites.by_code:
-            await self._sites.look_up(connection, {site_code}, at_once=True)
+        # Asked anew: the site may have been registered, or its first day moved, by the very commit
+        # that released the message.
+        await self._sites.look_up(connection, {site_code}, at_once=True)
         if site_code in self._sites.by_code:
             payload = localised(payload, self._sites.by_code[site_code].timezone)
         message = (topic.encode(), payload, 0)

@@ -9,6 +9,7 @@ from ingest.sql import load
 from ledger.plain import PlainTextError, plain_text
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Collection
 
     from psycopg import AsyncConnection
@@ -27,6 +28,8 @@ class SiteConfig(NamedTuple):
     timezone: str
     products: frozenset[str]
     fuelling_points: frozenset[int]
+    #: What is dated before it is implausible (`ledger.plausible`).
+    first_day: datetime.date
 
 
 class SiteRegistry:
@@ -68,9 +71,13 @@ def _by_code(rows: list[Any]) -> list[tuple[str, Any]]:
 
 
 def _config(row: Any) -> SiteConfig:
-    site_id, _, timezone, products, fuelling_points = row
+    site_id, _, timezone, products, fuelling_points, first_day = row
     return SiteConfig(
-        site_id, timezone, frozenset(map(_comparable, products)), frozenset(fuelling_points)
+        site_id,
+        timezone,
+        frozenset(map(_comparable, products)),
+        frozenset(fuelling_points),
+        first_day,
     )
 
 

@@ -61,6 +61,9 @@ class SiteSpec:
 
     By `cutoff`, on its own clock, its fiscal day is to be closed on the day that follows; None
     leaves that as it is, CUTOFF_DEFAULT for a new site.
+
+    `first_fiscal_day` is the first day of what is brought along with it (`ledger.plausible`). It
+    only ever moves the site's first day back; None brings nothing along.
     """
 
     code: str
@@ -77,6 +80,7 @@ class SiteSpec:
     source_id: str | None = None
     is_closed: bool = False
     cutoff: datetime.time | None = None
+    first_fiscal_day: datetime.date | None = None
     products: tuple[ProductSpec, ...] | None = None
     tanks: tuple[TankSpec, ...] | None = None
     fuelling_points: tuple[FuellingPointSpec, ...] | None = None

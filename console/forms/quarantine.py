@@ -36,8 +36,8 @@ MENDED_IN_PAGE_BYTES_MAX = 64 * 1024
 DIFFERENCE_LINES_MAX = 400
 DEVICE_NUMBER_MAX = 32_767
 SEQUENCE_MAX = 2_147_483_647
-#: What is decided against a message wants a reason; to try it again needs none.
-WANTS_NOTE = frozenset({Action.ACCEPT, Action.REFUSE, Action.DISMISS})
+#: What is decided about a message for good wants a reason; to try it again needs none.
+WANTS_NOTE = frozenset({Action.ADMIT, Action.ACCEPT, Action.REFUSE, Action.DISMISS})
 
 
 class DecisionForm(ConsoleForm):

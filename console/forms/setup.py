@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,7 +20,8 @@ from console.forms.fields import Facts, FigureField, PlainCharField, Text
 from console.forms.rows import RowsFormSet, rows_factory
 from ledger.models import ProductFamily, Site
 from ledger.models.site import SITE_CODE_PATTERN
-from ledger.selectors.setup import Uses, product_uses, tank_uses
+from ledger.plausible import DAYS_AHEAD_MAX, FIRST_DAY_MIN, first_day_default
+from ledger.selectors.setup import Uses, product_uses, sealed_between, tank_uses
 from ledger.specs import CUTOFF_DEFAULT
 from ledger.wet_stock import (
     WET_STOCK_DAILY_LITRES,
@@ -74,7 +77,7 @@ class SiteForm(ConsoleForm):
     groups = (
         FieldGroup(
             title=gettext_lazy("Site"),
-            fields=("code", "name", "brand", "is_closed"),
+            fields=("code", "name", "brand", "is_closed", "first_fiscal_day"),
         ),
         FieldGroup(
             title=gettext_lazy("Address"), fields=("address", "postcode", "city", "country")
@@ -118,6 +121,18 @@ class SiteForm(ConsoleForm):
         label=gettext_lazy("Closed for trade"),
         required=False,
         help_text=gettext_lazy("Nothing is expected of it; what comes is stored all the same."),
+    )
+    first_fiscal_day = forms.DateField(
+        label=gettext_lazy("First fiscal day"),
+        initial=first_day_default,
+        validators=[
+            MinValueValidator(
+                FIRST_DAY_MIN, gettext_lazy("No site's fiscal days begin that long ago.")
+            )
+        ],
+        help_text=gettext_lazy(
+            "What comes with an earlier one was sent by a broken clock and waits in quarantine."
+        ),
     )
     address = PlainCharField(label=gettext_lazy("Street"), max_length=240, required=False)
     postcode = PlainCharField(label=gettext_lazy("Postcode"), max_length=16, required=False)
@@ -194,6 +209,21 @@ class SiteForm(ConsoleForm):
                 _("%(name)s has this code already."), params={"name": taken.name}
             )
         return code
+
+    def clean_first_fiscal_day(self) -> datetime.date:
+        """Refuse a day to come, and one that would leave out a sealed day."""
+        day: datetime.date = self.cleaned_data["first_fiscal_day"]
+        if day > (last := timezone.localdate() + datetime.timedelta(days=DAYS_AHEAD_MAX)):
+            raise forms.ValidationError(
+                _("This is later than %(day)s."), params={"day": formatting.stated(last)}
+            )
+        if self.site is not None and (
+            sealed := sealed_between(self.site, self.site.first_fiscal_day, day)
+        ):
+            raise forms.ValidationError(
+                _("The fiscal day %(day)s is sealed."), params={"day": formatting.stated(sealed)}
+            )
+        return day
 
 
 class _ProductChoice(ConsoleForm):

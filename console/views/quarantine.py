@@ -38,6 +38,7 @@ from console.models import User
 from console.payload import payload_view
 from ledger.models import Correction, Quarantine, QuarantineDecision, Site
 from ledger.selectors.quarantine import (
+    first_day_moves,
     message_correction,
     message_decisions,
     message_replays,
@@ -51,7 +52,9 @@ from ledger.services.quarantine import (
     CONTESTED,
     DECIDED_MAX,
     QuarantineDecisionError,
+    actions_open,
     quarantine_accept,
+    quarantine_admit,
     quarantine_dismiss,
     quarantine_mend,
     quarantine_refuse,
@@ -68,6 +71,8 @@ Action = QuarantineDecision.Action
 ID_MAX = 2**63 - 1
 #: A page that decides about many shows so many of them.
 BULK_SHOWN_MAX = 10
+#: What can be decided about many at once, in the order of the buttons.
+BULK_ACTIONS = (Action.REPLAY, Action.ADMIT, Action.ACCEPT, Action.REFUSE, Action.DISMISS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +129,7 @@ def message_raw(request: HttpRequest, message_id: int) -> HttpResponse:
 @require_POST
 @vary_on_headers("HX-Request")
 def decide(request: HtmxHttpRequest, message_id: int) -> HttpResponse:
-    """Replay, accept, refuse or dismiss one message."""
+    """Replay, accept, refuse or dismiss one message, or accept its past day."""
     found = message_for(request.user, message_id)
     person = person_who_decides(request.user)
     form = DecisionForm(request.POST)
@@ -170,7 +175,7 @@ def mend(request: HtmxHttpRequest, message_id: int) -> HttpResponse:
         "can_be_fields": _can_be_fields(found),
         "can_be_text": RawMendForm.fits(found.raw),
         "is_checked": is_checked,
-        "is_open": _can(found, Action.MEND),
+        "is_open": Action.MEND in actions_open(found),
     }
     return form_answer(
         request,
@@ -246,15 +251,21 @@ def decide_all(request: HtmxHttpRequest) -> HttpResponse:
     last_id = int(form["last_id"].value() or 0) if not form["last_id"].errors else 0
     messages = filter_form.only(last_id=last_id).of(visible)
     counts = quarantine_counts(messages)
+    acts = [
+        (action, min(count, ACCEPTED_MAX if action == Action.ACCEPT else DECIDED_MAX))
+        for action in BULK_ACTIONS
+        if (count := undecided(messages, action).order_by()[: DECIDED_MAX + 1].count())
+    ]
     context = {
         "filter_form": filter_form,
         "form": form,
         "counts": counts,
-        "acts": [
-            (action, min(count, ACCEPTED_MAX if action == Action.ACCEPT else DECIDED_MAX))
-            for action in (Action.REPLAY, Action.ACCEPT, Action.REFUSE, Action.DISMISS)
-            if (count := undecided(messages, action).order_by()[: DECIDED_MAX + 1].count())
-        ],
+        "acts": acts,
+        "first_days": (
+            first_day_moves(undecided(messages, Action.ADMIT), limit=BULK_SHOWN_MAX)
+            if any(action == Action.ADMIT for action, _count in acts)
+            else []
+        ),
         "shown": quarantine_page(messages, limit=BULK_SHOWN_MAX).messages,
         "decided_max": DECIDED_MAX,
     }
@@ -280,6 +291,8 @@ def _take(messages: QuerySet[Quarantine], *, person: User, action: str, note: st
     """Take a decision on messages together. Returns on how many it was still to be taken."""
     if action == Action.REPLAY:
         return quarantine_replay(messages=messages, decided_by=person, note=note)
+    if action == Action.ADMIT:
+        return quarantine_admit(messages=messages, decided_by=person, note=note)
     if action == Action.REFUSE:
         return quarantine_refuse(messages=messages, decided_by=person, note=note)
     if action == Action.DISMISS:
@@ -318,7 +331,7 @@ def _accepted_answer(
 
 
 def _said_of_many(action: str, count: int) -> str:
-    if action == Action.REPLAY:
+    if action in (Action.REPLAY, Action.ADMIT):
         text = ngettext(
             "%(count)d message is on its way into the ledger.",
             "%(count)d messages are on their way into the ledger.",
@@ -337,7 +350,7 @@ def _message_context(request: HtmxHttpRequest, found: Quarantine) -> dict[str, A
     """Context of `message.html`."""
     comparison = message_comparison(found)
     decides = may_decide(request.user)
-    acts = {action.value for action in Action if decides and _can(found, action)}
+    acts = actions_open(found) if decides else set()
     parts = topic_parts(found.topic)
     return {
         "message": found,
@@ -364,11 +377,6 @@ def _course(found: Quarantine) -> dict[str, Any]:
         "replays": message_replays(found) if found.replay_quarantined else [],
         "correction": message_correction(found, decisions),
     }
-
-
-def _can(found: Quarantine, action: Action) -> bool:
-    """Say whether an action can be taken on a message, as `undecided` says it of many."""
-    return undecided(Quarantine.objects.filter(pk=found.pk), action).exists()
 
 
 def _can_be_fields(found: Quarantine) -> bool:

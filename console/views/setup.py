@@ -102,6 +102,8 @@ def site_setup(request: HtmxHttpRequest, code: str) -> HttpResponse:
             since = events_since(events, request.POST.get(SEEN, ""))
             context["is_conflict"] = True
             context["meanwhile"] = form_meanwhile(since, form, stored)
+        except InUseError:
+            context["is_in_use"] = True
         else:
             return done(request, request.path, _("Saved."))
     return _answer(request, "console/site_setup.html", context)

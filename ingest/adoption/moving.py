@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from ingest.adoption.source import AdoptionError, Connection, Key, OldTable, Piece, Source
@@ -20,6 +21,7 @@ from ingest.live import LiveStates
 from ingest.sites import SiteRegistry
 from ingest.sql import load
 from ingest.store import store
+from ingest.topics import parse_topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _PROGRESS = load("adopt_progress")
 _DISMISS = load("adopt_dismiss")
+_FIRST_DAYS = load("adopt_first_days")
 
 #: Rows of one transaction.
 ROWS_PER_PIECE = BATCH_ENTRIES_MAX
@@ -36,6 +39,15 @@ ROWS_PER_PIECE = BATCH_ENTRIES_MAX
 QUARANTINE_PERCENT_MAX = Decimal(5)
 #: Of fewer rows a share says nothing.
 JUDGED_FROM_ROWS = 100
+
+
+class _Dated(msgspec.Struct):
+    """What tells from which fiscal day on a site's rows are wanted."""
+
+    fiscal_day: datetime.date
+
+
+_decode_dated = msgspec.json.Decoder(_Dated).decode
 
 
 @dataclass(slots=True)
@@ -82,6 +94,8 @@ class Adoption:
         self.table = table
         self.sites = SiteRegistry()
         self._intake = Intake(self.sites, LiveStates())
+        #: By site code: the first fiscal day that a site got by this move.
+        self.first_days: dict[str, datetime.date] = {}
 
     @property
     def source(self) -> Source:
@@ -193,6 +207,26 @@ class Adoption:
             )
         return batch
 
+    async def begin_earlier(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """Move the first fiscal days of sites back to those of their rows, before any is judged.
+
+        The rows are what somebody wants to move in. Where they do not follow, a day earlier than
+        any entry does no harm.
+        """
+        earliest: dict[str, datetime.date] = {}
+        for topic, payload in messages:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                day = _decode_dated(payload).fiscal_day
+                code = parse_topic(topic).site_code
+                site = self.sites.by_code.get(code)
+                if site is not None and self.source.first_day <= day < site.first_day:
+                    earliest[code] = min(day, earliest.get(code, day))
+        if earliest:
+            parameters = {"codes": list(earliest), "days": list(earliest.values())}
+            await self.connection.execute(_FIRST_DAYS, parameters)
+            await self.sites.look_up(self.connection, earliest, at_once=True)
+            self.first_days |= earliest
+
     async def value(self, statement: Any, *parameters: Any) -> Any:
         """Return the one value that a query gives, None without a row."""
         cursor = await self.connection.execute(statement, parameters)
@@ -200,6 +234,7 @@ class Adoption:
         return row[0] if row else None
 
     async def _store(self, piece: Piece) -> Outcome:
+        await self.begin_earlier(piece.messages)
         batch = await self.batch(piece.messages)
         async with self.connection.transaction():
             outcome = await store(self.connection, batch)

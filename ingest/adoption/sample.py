@@ -37,6 +37,7 @@ async def sample(adoption: Adoption) -> Sample:
             messages |= zip(map(tuple, piece.keys), piece.messages, strict=True)
     found = Sample(Counts())
     async with adoption.connection.transaction():
+        await adoption.begin_earlier(list(messages.values()))
         batch = await adoption.batch(list(messages.values()))
         found.counts.add(len(messages), await store(adoption.connection, batch))
         for rejected in batch.rejections.values():

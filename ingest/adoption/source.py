@@ -7,6 +7,7 @@ would lose rows: such a table is refused before its first row.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from psycopg import sql
 
 from ingest import contract
 from ingest.sql import load
+from ledger.plausible import FIRST_DAY_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +58,8 @@ class Source:
     table: str
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    #: Rows of older fiscal days are not wanted: they come from a broken clock.
+    first_day: datetime.date = FIRST_DAY_MIN
 
     @property
     def key_columns(self) -> list[str]:

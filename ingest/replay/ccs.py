@@ -233,10 +233,16 @@ def _rounded(
 
 
 def site_specs(transactions: list[Transaction]) -> list[SiteSpec]:
-    """Return the stations that occur, as sites, with the products that each of them sold."""
+    """Return the stations that occur, as sites, with the products that each of them sold.
+
+    Each begins with its first day in the file, however long ago: what is replayed is wanted.
+    """
     sold: dict[Station, dict[str, Product]] = defaultdict(dict)
+    first_days: dict[Station, datetime.date] = {}
     for transaction in transactions:
-        sold[transaction.station][transaction.product.code] = transaction.product
+        station, day = transaction.station, transaction.fiscal_day
+        sold[station][transaction.product.code] = transaction.product
+        first_days[station] = min(first_days.get(station, day), day)
     return [
         SiteSpec(
             code=station.code,
@@ -245,6 +251,7 @@ def site_specs(transactions: list[Transaction]) -> list[SiteSpec]:
             country=station.land.name,
             timezone=station.land.timezone,
             currency=station.land.currency,
+            first_fiscal_day=first_days[station],
             products=tuple(
                 ProductSpec(code=product.code, name=product.name, family=product.family)
                 for _, product in sorted(products.items())

@@ -37,6 +37,7 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "person.created": _("Person added"),
     "person.password_set": _("Password set"),
     "quarantine.accepted": _("Quarantined message accepted"),
+    "quarantine.day_accepted": _("Fiscal day of a quarantined message accepted"),
     "quarantine.dismissed": _("Quarantined message dismissed"),
     "quarantine.mended": _("Quarantined message mended"),
     "quarantine.refused": _("Quarantined message refused"),

@@ -6,6 +6,7 @@ overwrites what somebody else stored meanwhile (`ledger.services.setup`).
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ DETAIL_FIELDS = (
     "timezone",
     "currency",
     "is_closed",
+    "first_fiscal_day",
     "stale_after_s",
     "cutoff",
     "correction_limit",
@@ -108,6 +110,13 @@ def tank_uses(site: Site) -> dict[int, Uses]:
     ):
         uses.setdefault(tank or 0, Uses()).nozzles.append((point, number))
     return uses
+
+
+def sealed_between(site: Site, first: datetime.date, until: datetime.date) -> datetime.date | None:
+    """Return the site's first sealed fiscal day from one day on and before another, if any."""
+    days = FiscalDay.objects.filter(site=site, sealed_at__isnull=False)
+    found = days.filter(fiscal_day__gte=first, fiscal_day__lt=until).order_by("fiscal_day")
+    return found.values_list("fiscal_day", flat=True).first()
 
 
 def has_ledger(site: Site) -> bool:

@@ -10,23 +10,25 @@ Two people who decide at once: each message is locked, and the second finds it d
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, Min, QuerySet, Value
 from django.db.models.functions import Length
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ledger.models import Correction, Quarantine, QuarantineDecision, Site
+from ledger.plausible import DAYS_BEFORE_REGISTRATION, FIRST_DAY_MIN
 from ledger.selectors.corrections import effective_entry
 from ledger.selectors.stated import stated_entry
 from ledger.services.announce import changes_announce, releases_announce
 from ledger.services.audit import audit_record
 from ledger.services.corrections import Draft, correction_propose
-from ledger.services.sites import site_register
+from ledger.services.sites import first_days_move, site_register
 from ledger.specs import SiteSpec
 from ledger.topics import topic_prefix
 
@@ -52,6 +54,7 @@ CONTESTED = (Reason.CONFLICTING_DUPLICATE, Reason.DAY_SEALED)
 _OUTCOMES = {
     Action.REPLAY: Outcome.RELEASED,
     Action.MEND: Outcome.RELEASED,
+    Action.ADMIT: Outcome.RELEASED,
     Action.ACCEPT: Outcome.ACCEPTED,
     Action.REFUSE: Outcome.REFUSED,
     Action.DISMISS: Outcome.DISMISSED,
@@ -59,6 +62,7 @@ _OUTCOMES = {
 _AUDITED = {
     Action.REPLAY: "quarantine.released",
     Action.MEND: "quarantine.mended",
+    Action.ADMIT: "quarantine.day_accepted",
     Action.ACCEPT: "quarantine.accepted",
     Action.REFUSE: "quarantine.refused",
     Action.DISMISS: "quarantine.dismissed",
@@ -74,7 +78,14 @@ def undecided(messages: QuerySet[Quarantine], action: str) -> QuerySet[Quarantin
 
     A dismissed one can still be released; nothing else is decided twice.
     """
-    if action in (Action.REPLAY, Action.MEND):
+    if action == Action.ADMIT:
+        # Only into the past: what is ahead of its time would take the numbers of a day to come.
+        messages = messages.filter(
+            reason=Reason.IMPLAUSIBLE_DAY,
+            fiscal_day__gte=FIRST_DAY_MIN,
+            fiscal_day__lt=F("site__first_fiscal_day"),
+        )
+    if action in (Action.REPLAY, Action.MEND, Action.ADMIT):
         return messages.filter(
             outcome__in=[Outcome.WAITING, Outcome.DISMISSED], raw_size__lte=Length("raw")
         ).exclude(reason__in=NEVER_REPLAYED)
@@ -117,6 +128,44 @@ def quarantine_mend(
             payload=payload,
         )
     return bool(found)
+
+
+def quarantine_admit(
+    *, messages: QuerySet[Quarantine], decided_by: AbstractBaseUser, note: str
+) -> int:
+    """Accept the past fiscal days of messages and release them, at most DECIDED_MAX.
+
+    Returns how many were. Their sites begin with the earliest of these days, so that a worker
+    takes them; that stands in the audit trail of each site, too.
+    """
+    with transaction.atomic():
+        found = _decide(messages, Action.ADMIT, decided_by=decided_by, note=_said(note))
+        first_days: dict[int, datetime.date] = {}
+        for message in found:
+            assert message.site_id is not None
+            assert message.fiscal_day is not None
+            known = first_days.get(message.site_id, message.fiscal_day)
+            first_days[message.site_id] = min(known, message.fiscal_day)
+        for site in first_days_move(first_days=first_days):
+            audit_record(
+                action="site.changed",
+                actor=decided_by,
+                site=site,
+                subject=str(site),
+                detail={
+                    "before": {"first_fiscal_day": site.first_fiscal_day},
+                    "after": {"first_fiscal_day": first_days[site.pk]},
+                    "note": note,
+                },
+            )
+    return len(found)
+
+
+def actions_open(message: Quarantine) -> set[str]:
+    """Return what can be decided about a message. One query."""
+    one = Quarantine.objects.filter(pk=message.pk).order_by()
+    asked = [undecided(one, action).values_list(Value(action.value)) for action in Action]
+    return {action for (action,) in asked[0].union(*asked[1:], all=True)}
 
 
 def quarantine_dismiss(
@@ -218,6 +267,7 @@ def site_register_and_release(
             reason=Reason.UNKNOWN_SITE, topic__startswith=topic_prefix(site.code)
         )
         messages.update(site=site)
+        _begin_when_heard(site, messages)
         found = _decide(
             messages.filter(outcome=Outcome.WAITING),
             Action.REPLAY,
@@ -225,6 +275,14 @@ def site_register_and_release(
             note=note,
         )
     return site, len(found)
+
+
+def _begin_when_heard(site: Site, messages: QuerySet[Quarantine]) -> None:
+    """Let a site begin as if it had been registered when its first message came."""
+    heard_at = messages.aggregate(at=Min("first_received_at"))["at"]
+    if heard_at is not None:
+        day = heard_at.date() - datetime.timedelta(days=DAYS_BEFORE_REGISTRATION)
+        first_days_move(first_days={site.pk: day})
 
 
 def _said(note: str) -> str:

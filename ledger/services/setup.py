@@ -19,6 +19,7 @@ from ledger.selectors.setup import (
     Row,
     has_ledger,
     product_uses,
+    sealed_between,
     site_details,
     site_groups,
     tank_uses,
@@ -80,8 +81,8 @@ def site_update(
     """Change what a site is; returns whether anything was changed.
 
     ChangedMeanwhileError when `version` is not that of what is stored; InUseError for another
-    currency or time zone once the ledger holds amounts; ValidationError for values that cannot be
-    a site's.
+    currency or time zone once the ledger holds amounts, and for a first fiscal day that would leave
+    out a sealed one; ValidationError for values that cannot be a site's.
     """
     assert values.keys() <= set(DETAIL_FIELDS)
     with transaction.atomic():
@@ -94,6 +95,9 @@ def site_update(
             return False
         if {"currency", "timezone"} & changes["after"].keys() and has_ledger(stored):
             raise InUseError("the ledger holds amounts in the site's currency, by its clock")
+        first_day = changes["after"].get("first_fiscal_day")
+        if first_day and sealed_between(stored, stored.first_fiscal_day, first_day):
+            raise InUseError("a fiscal day before the new first one is sealed")
         for name, value in changes["after"].items():
             setattr(stored, name, value)
         stored.full_clean()

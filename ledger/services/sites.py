@@ -8,8 +8,9 @@ updated or marked as closed, not deleted.
 
 from __future__ import annotations
 
+import datetime
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from functools import cache
@@ -21,6 +22,7 @@ from django.db import connection, models, transaction
 from ledger.models import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 from ledger.models.site import SITE_CODE_PATTERN
 from ledger.plain import PlainTextError, plain_text
+from ledger.plausible import FIRST_DAY_MIN, first_day_default
 from ledger.selectors.setup import has_ledger
 from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, SiteSpec, TankSpec
 
@@ -134,6 +136,11 @@ def _check(spec: SiteSpec) -> None:
         raise SiteRegistrationError(
             f"site {spec.code}: {spec.currency!r} is no currency: three capital letters"
         )
+    if spec.first_fiscal_day is not None and spec.first_fiscal_day < FIRST_DAY_MIN:
+        raise SiteRegistrationError(
+            f"site {spec.code}: a first fiscal day before {FIRST_DAY_MIN} is that of a broken "
+            f"clock: {spec.first_fiscal_day}"
+        )
     if not _is_timezone(spec.timezone):
         raise SiteRegistrationError(f"site {spec.code}: time zone {spec.timezone!r} is not known")
     for name, length_max in _text_fields().items():
@@ -219,10 +226,10 @@ def _write_sites(
     for spec in specs:
         site = known.get(spec)
         if site is None:
-            site = Site(**_told(spec, _SITE_FIELDS))
+            site = Site(**_told(spec, _SITE_FIELDS, first_day=first_day_default()))
             outcomes.append("registered")
         else:
-            new = _told(spec, _UPDATED_FIELDS)
+            new = _told(spec, _UPDATED_FIELDS, first_day=site.first_fiscal_day)
             changed = {name: value for name, value in new.items() if getattr(site, name) != value}
             if {"currency", "timezone"} & changed.keys() and has_ledger(site):
                 raise SiteRegistrationError(
@@ -241,11 +248,15 @@ def _write_sites(
     return outcomes, sites
 
 
-def _told(spec: SiteSpec, names: Iterable[str]) -> dict[str, Any]:
-    """Return what a spec says; of a cut-off it may say nothing."""
+def _told(spec: SiteSpec, names: Iterable[str], *, first_day: datetime.date) -> dict[str, Any]:
+    """Return what a spec says; of a cut-off it may say nothing.
+
+    `first_day` is the site's first one without it, which a spec can only move back.
+    """
     values = {name: getattr(spec, name) for name in names}
     if spec.cutoff is None:
         del values["cutoff"]
+    values["first_fiscal_day"] = min(spec.first_fiscal_day or first_day, first_day)
     return values
 
 
@@ -305,6 +316,25 @@ def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, Decimal) and right is not None:
         return left == Decimal(right)
     return bool(left == right)
+
+
+def first_days_move(*, first_days: Mapping[int, datetime.date]) -> list[Site]:
+    """Let sites, by id, begin with an earlier fiscal day; return those of which one was later.
+
+    As they were before, each with its former first day, locked until the caller's transaction
+    ends. A first day before FIRST_DAY_MIN moves nothing further than there.
+    """
+    moved = []
+    # No key: rows that refer to a site can go on being written.
+    sites = Site.objects.select_for_update(no_key=True).filter(pk__in=first_days).order_by("pk")
+    for site in sites:
+        first = max(first_days[site.pk], FIRST_DAY_MIN)
+        if first < site.first_fiscal_day:
+            Site.objects.filter(pk=site.pk).update(first_fiscal_day=first)
+            moved.append(site)
+    if moved:
+        sites_announce()
+    return moved
 
 
 def sites_announce() -> None:

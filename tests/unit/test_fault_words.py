@@ -61,6 +61,10 @@ def test_what_is_no_json_keeps_where() -> None:
     ("detail", "words"),
     [
         ("the fiscal day 2026-11-22 is sealed", "Der Geschäftstag 22. Nov. 2026 ist versiegelt."),
+        ("the fiscal day 1970-01-01 is before the site's first, 2025-10-24",
+         "Der Geschäftstag 1. Jan. 1970 liegt vor dem ersten der Station, dem 24. Okt. 2025."),
+        ("the fiscal day 2099-06-01 is later than 2026-11-30",
+         "Der Geschäftstag 1. Juni 2099 liegt zu weit voraus; möglich war bis 30. Nov. 2026."),
         ("no site is registered under the code 'GB-9'",
          "Unter der Kennung GB-9 ist keine Station registriert."),
         ("a payload of 1100002 bytes; at most 1048576 are taken",

@@ -16,7 +16,7 @@ from ledger.models import EntryFlag
 from ledger.signs import amount_made
 from tests.contract_messages import ENTRY
 
-SITE = SiteConfig(1, "Europe/London", frozenset(), frozenset())
+SITE = SiteConfig(1, "Europe/London", frozenset(), frozenset(), datetime.date(2020, 1, 1))
 LATEST = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 NOTHING = EntryFlag(0)
 SIGN, BELOW_ZERO = EntryFlag.AMOUNT_SIGN, EntryFlag.BELOW_ZERO

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime
 from argparse import ArgumentTypeError
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -27,6 +28,8 @@ from ingest.adoption.sample import SAMPLE_ROWS, Sample, sample
 from ingest.adoption.source import AdoptionError, OldTable, Source
 from ingest.adoption.verifying import Verification, Verifying, what_is_wrong
 from ingest.database import prepared_connection
+from ledger.models import Site
+from ledger.plausible import FIRST_DAY_MIN
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record
 
@@ -34,6 +37,10 @@ _COLUMNS = (
     TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
     TimeRemainingColumn(elapsed_when_finished=True),
 )  # fmt: skip
+
+
+#: So many sites that begin earlier are named.
+FIRST_DAYS_SHOWN_MAX = 20
 
 
 def pair_from(text: str) -> tuple[str, str]:
@@ -109,6 +116,16 @@ class Command(BaseCommand):
             help="begin anew, with other columns perhaps; only while no row became an entry",
         )
         parser.add_argument(
+            "--first-day",
+            type=datetime.date.fromisoformat,
+            default=FIRST_DAY_MIN,
+            metavar="DATE",
+            help=(
+                "rows of earlier fiscal days come from a broken clock and go to quarantine "
+                "(%(default)s); the first fiscal day of each site moves back to that of its others"
+            ),
+        )
+        parser.add_argument(
             "--verify", action="store_true", help="move nothing, only verify what was moved"
         )
 
@@ -118,6 +135,7 @@ class Command(BaseCommand):
             table=options["table"],
             columns=dict(options["column"]),
             constants=dict(options["constant"]),
+            first_day=max(options["first_day"], FIRST_DAY_MIN),
         )
         console = Console(file=self.stdout)  # type: ignore[arg-type]
         run = _Run(console, source, percent_max=options["quarantine_max"])
@@ -147,8 +165,18 @@ class Command(BaseCommand):
                     "days": len(found.days),
                 },
             )
+            for site in Site.objects.filter(code__in=run.first_days):
+                audit_record(
+                    action="site.changed",
+                    actor="adopt_ledger",
+                    site=site,
+                    subject=str(site),
+                    detail={"after": {"first_fiscal_day": run.first_days[site.code]}},
+                )
             changes_announce(site_ids=[])
         console.print(account_table(moved, found))
+        if run.first_days:
+            console.print(first_days_table(run.first_days))
         if not found.is_clean:
             raise CommandError(what_is_wrong(found))
         if moved and is_too_much(moved.rows, moved.quarantined, options["quarantine_max"]):
@@ -162,6 +190,8 @@ class _Run:
         self._console = console
         self._source = source
         self._percent_max = percent_max
+        #: By site code: the first fiscal day that a site got.
+        self.first_days: dict[str, datetime.date] = {}
 
     async def look(self) -> None:
         """Print the columns and what would become of a sample. AdoptionError where it is bad."""
@@ -207,9 +237,13 @@ class _Run:
             adoption.connection, done.last_key if done else None
         )
         task = progress.add_task("Moving", total=waiting)
-        return await adoption.move(
-            lambda rows: progress.advance(task, rows), percent_max=self._percent_max
-        )
+        adoption.first_days.clear()
+        try:
+            return await adoption.move(
+                lambda rows: progress.advance(task, rows), percent_max=self._percent_max
+            )
+        finally:
+            self.first_days = adoption.first_days
 
     def _judge(self, found: Sample) -> None:
         """AdoptionError where too much of a sample would go to quarantine."""
@@ -267,6 +301,19 @@ def account_table(moved: Counts | None, found: Verification) -> Table:
         ("  whose count and sum do not agree", len(found.faulty_days)),
     ]
     _add_rows(shown, rows)
+    return shown
+
+
+def first_days_table(first_days: Mapping[str, datetime.date]) -> Table:
+    """The sites that begin earlier than before, the earliest first."""
+    shown = Table(
+        "Site", "First fiscal day", title="Sites that begin earlier", title_justify="left"
+    )
+    days = sorted(first_days.items(), key=lambda item: (item[1], item[0]))
+    for code, day in days[:FIRST_DAYS_SHOWN_MAX]:
+        shown.add_row(code, day.isoformat())
+    if len(days) > FIRST_DAYS_SHOWN_MAX:
+        shown.add_row(f"and {len(days) - FIRST_DAYS_SHOWN_MAX:,} more", "")
     return shown
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import datetime
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -16,6 +18,7 @@ from rich.table import Table
 
 from ledger.fuel_finder import DirtyValue, FuelFinder, FuelFinderError, give_codes, read_fuel_finder
 from ledger.models import Site
+from ledger.plausible import DAYS_BEFORE_REGISTRATION
 from ledger.services.audit import audit_record
 from ledger.services.sites import Registration, SiteRegistrationError, sites_register
 
@@ -34,15 +37,34 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the file, and where to write the report."""
         parser.add_argument("file", type=Path, help="the Fuel Finder export")
+        parser.add_argument(
+            "--first-day",
+            type=datetime.date.fromisoformat,
+            metavar="DATE",
+            help=(
+                "the first fiscal day that the forecourts may send, where it is before their own "
+                f"(of a new one: {DAYS_BEFORE_REGISTRATION} days before today)"
+            ),
+        )
         parser.add_argument("--report", type=Path, help="write each dirty value to this CSV file")
 
-    def handle(self, *args: Any, file: Path, report: Path | None, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        file: Path,
+        report: Path | None,
+        first_day: datetime.date | None,
+        **options: Any,
+    ) -> None:
         """Read, register, report."""
         try:
             register = read_fuel_finder(file, today=timezone.localdate())
             taken = dict(Site.objects.values_list("code", "source_id"))
             with transaction.atomic():
-                registrations = sites_register(specs=give_codes(register.sites, taken))
+                specs = give_codes(register.sites, taken)
+                registrations = sites_register(
+                    specs=[replace(spec, first_fiscal_day=first_day) for spec in specs]
+                )
                 _record(file, registrations)
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}") from error
