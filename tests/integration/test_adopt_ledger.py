@@ -275,6 +275,35 @@ def test_what_is_no_entry_waits_in_quarantine(
     assert f'"adopted":"sales_entry/{key}"' in bytes(row.raw).decode().replace(" ", "")
 
 
+def test_old_rows_are_taken_and_their_sites_begin_with_them(old_table: None) -> None:
+    site = make_forecourt("OLD-1", first_fiscal_day=datetime.date(2025, 10, 24))
+    for day in ("1970-01-01", "2012-08-23", "2026-01-01", "2099-06-01"):
+        add_row(fiscal_day=day, occurred_at=f"{day}T06:00:00Z")
+    said = adopt()
+    assert "OLD-1 with 2012-08-23" in " ".join(said.split())
+    site.refresh_from_db()
+    assert site.first_fiscal_day == datetime.date(2012, 8, 23)
+    days = FiscalDay.objects.values_list("fiscal_day", flat=True).order_by("fiscal_day")
+    assert [str(day) for day in days] == ["2012-08-23", "2026-01-01"]
+    found = Quarantine.objects.order_by("id").values_list("reason", "fiscal_day")
+    assert [(reason, str(day)) for reason, day in found] == [
+        ("implausible_day", "1970-01-01"),
+        ("implausible_day", "2099-06-01"),
+    ]
+    event = AuditEvent.objects.get(action="site.changed")
+    assert event.detail == {"after": {"first_fiscal_day": "2012-08-23"}}
+
+
+def test_rows_before_a_day_may_be_left_to_quarantine(old_table: None) -> None:
+    site = make_forecourt("OLD-1", first_fiscal_day=datetime.date(2025, 10, 24))
+    for day in ("2000-01-01", "2019-03-01"):
+        add_row(fiscal_day=day, occurred_at=f"{day}T06:00:00Z")
+    adopt("--first-day", "2010-01-01")
+    site.refresh_from_db()
+    assert site.first_fiscal_day == datetime.date(2019, 3, 1)
+    assert Quarantine.objects.get().fiscal_day == datetime.date(2000, 1, 1)
+
+
 def test_a_time_without_zone_is_of_the_site_s_own_clock(old_table: None) -> None:
     make_forecourt("OLD-1", timezone="Europe/Berlin")
     add_row()

@@ -100,3 +100,12 @@ def test_it_takes_the_real_register(shared_data: Path) -> None:
     assert Site.objects.filter(latitude=None).count() == 84
     assert Product.objects.filter(unit_price=None).count() == 111
     assert figures(import_sites(path))["unchanged"] == "7,100"
+
+
+def test_the_forecourts_may_begin_with_an_older_day(register: Path) -> None:
+    import_sites(register, "--first-day", "2019-03-01")
+    assert {site.first_fiscal_day.isoformat() for site in Site.objects.all()} == {"2019-03-01"}
+    # A first day only ever moves back.
+    assert figures(import_sites(register, "--first-day", "2024-01-01"))["unchanged"] == "2"
+    with pytest.raises(CommandError, match="broken clock"):
+        import_sites(register, "--first-day", "1970-01-01")

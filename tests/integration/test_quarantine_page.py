@@ -398,6 +398,62 @@ class TestAnUnknownSite:
         assert "is registered under this code" in flat(staff.get(url).text)
 
 
+class TestADayThatCannotBe:
+    @pytest.fixture
+    def site(self) -> Site:
+        return make_forecourt("S1", name="Harbour", first_fiscal_day=datetime.date(2025, 10, 24))
+
+    def _message(self, site: Site, day: str) -> Quarantine:
+        return make_quarantined(
+            site=site,
+            raw=bytes_of(fiscal_day=day),
+            reason=Quarantine.Reason.IMPLAUSIBLE_DAY,
+            detail=f"the fiscal day {day} is before the site's first, 2025-10-24",
+            fiscal_day=datetime.date.fromisoformat(day),
+        )
+
+    def test_a_past_one_is_accepted_with_a_reason(self, staff: Client, site: Site) -> None:
+        message = self._message(site, "2024-05-01")
+        url = f"/quarantine/{message.pk}/"
+        text = flat(staff.get(url).text)
+        assert "before the site's first one, 24 Oct 2025" in text
+        assert "begin with 24 Oct 2025. When you accept 1 May 2024, they begin with that" in text
+        assert staff.post(f"{url}decide/", {"action": "admit"}).status_code == 422
+        decision = {"action": "admit", "note": "the old till"}
+        assert staff.post(f"{url}decide/", decision).status_code == 303
+        message.refresh_from_db()
+        site.refresh_from_db()
+        assert (message.outcome, str(site.first_fiscal_day)) == ("released", "2024-05-01")
+        assert AuditEvent.objects.filter(site=site, action="site.changed").exists()
+
+    @pytest.mark.parametrize("day", ["0001-01-01", "1970-01-01", "2099-06-01", "9999-12-31"])
+    def test_no_other_can_be_accepted(self, staff: Client, site: Site, day: str) -> None:
+        message = self._message(site, day)
+        url = f"/quarantine/{message.pk}/"
+        text = staff.get(url).text
+        assert 'value="mend"' not in text
+        assert f"{url}mend/" in text
+        assert 'value="admit"' not in text
+        staff.post(f"{url}decide/", {"action": "admit", "note": "so be it"})
+        message.refresh_from_db()
+        site.refresh_from_db()
+        assert (message.outcome, str(site.first_fiscal_day)) == ("waiting", "2025-10-24")
+
+    def test_many_are_accepted_together(self, staff: Client, site: Site) -> None:
+        days = ("2024-05-03", "2024-05-01", "1970-01-01", "2099-06-01")
+        messages = [self._message(site, day) for day in days]
+        url = "/quarantine/decide/?reason=implausible_day"
+        text = flat(staff.get(url).text)
+        assert "Accept the days of 2 and replay" in text
+        assert "begins with 1 May 2024 instead of 24 Oct 2025" in text
+        decision = {"action": "admit", "note": "the old till", "last_id": messages[-1].pk}
+        assert staff.post(url, decision).status_code == 303
+        site.refresh_from_db()
+        assert str(site.first_fiscal_day) == "2024-05-01"
+        outcomes = Quarantine.objects.order_by("pk").values_list("outcome", flat=True)
+        assert list(outcomes) == ["released", "released", "waiting", "waiting"]
+
+
 class TestManyAtOnce:
     def test_all_that_were_seen_are_decided_and_no_later_ones(
         self, staff: Client, site: Site

@@ -13,6 +13,7 @@ from django.db import connection
 from console.models import User
 from ledger.models import AuditEvent, DayTotal, Entry, PumpState, Quarantine, Site, SiteStatus
 from ledger.services.quarantine import (
+    quarantine_admit,
     quarantine_mend,
     quarantine_replay,
     site_register_and_release,
@@ -236,3 +237,77 @@ async def test_an_adopted_row_of_a_later_site_happened_by_that_site_s_clock(
     assert await rows(Entry, "occurred_at") == [
         (datetime.datetime(2026, 7, 1, 4, tzinfo=datetime.UTC),)
     ]
+
+
+@sync_to_async
+def admit(person: User) -> int:
+    try:
+        return quarantine_admit(
+            messages=Quarantine.objects.all(), decided_by=person, note="the old till came late"
+        )
+    finally:
+        connection.close()
+
+
+@sync_to_async
+def first_day() -> str:
+    try:
+        return Site.objects.get(code="LON-1").first_fiscal_day.isoformat()
+    finally:
+        connection.close()
+
+
+async def test_a_past_day_is_accepted_and_the_site_begins_with_it(
+    embedded_rig: Rig, person: User
+) -> None:
+    rig = embedded_rig
+    rig.start_worker()
+    days = ("2012-08-24", "2012-08-23", "1970-01-01", "2099-06-01")
+    await rig.publish(*((LEDGER, entry(n, fiscal_day=day)) for n, day in enumerate(days, 1)))
+    await rig.until("SELECT count(*) FROM quarantine WHERE reason = 'implausible_day'", 4)
+    assert await admit(person) == 2
+    await rig.until(REPLAYED, 2)
+    assert await first_day() == "2012-08-23"
+    found = await rows(Entry, "fiscal_day", "sequence")
+    assert [(str(day), sequence) for day, sequence in found] == [
+        ("2012-08-23", 2),
+        ("2012-08-24", 1),
+    ]
+    events = await rows(AuditEvent, "action", "actor_name", "detail")
+    assert [action for action, *_ in events] == ["quarantine.day_accepted", "site.changed"]
+    assert events[1][2] == {
+        "before": {"first_fiscal_day": "2020-01-01"},
+        "after": {"first_fiscal_day": "2012-08-23"},
+        "note": "the old till came late",
+    }
+    # From now on the site may send of these days, and the worker knows.
+    await rig.publish((LEDGER, entry(3, fiscal_day="2012-08-23")))
+    await rig.until("SELECT count(*) FROM entry", 3)
+
+
+async def test_a_day_that_came_too_early_stays_so_when_its_time_has_come(
+    embedded_rig: Rig, person: User
+) -> None:
+    rig = embedded_rig
+    long_ago = datetime.datetime(2026, 11, 10, tzinfo=datetime.UTC)
+    early = entry(1, fiscal_day="2026-11-20")
+    times = {"first_received_at": long_ago, "last_received_at": long_ago}
+    message_id = await quarantined(early, reason="implausible_day", **times)
+    rig.start_worker()
+    await replay(person)
+    await rig.until(REPLAYED, 1)
+    waiting = await rows(Quarantine, "reason", "replay_of", outcome="waiting")
+    assert waiting == [("implausible_day", message_id)]
+    assert await mend(person, message_id, early) is False
+
+
+async def test_a_mended_day_is_taken(embedded_rig: Rig, person: User) -> None:
+    rig = embedded_rig
+    rig.start_worker()
+    await rig.publish((LEDGER, entry(1, fiscal_day="2099-06-01")))
+    await rig.until("SELECT count(*) FROM quarantine", 1)
+    [(message_id,)] = await rows(Quarantine, "pk")
+    assert await mend(person, message_id, entry(1))
+    await rig.until(REPLAYED, 1)
+    assert await rows(Quarantine, *OUTCOME) == [("released", 1, 0, 0)]
+    assert [str(day) for (day,) in await rows(Entry, "fiscal_day")] == ["2026-11-20"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ SITE = {
     "timezone": "Europe/Berlin",
     "currency": "EUR",
     "stale_after_s": "300",
+    "first_fiscal_day": "2026-10-01",
     "cutoff": "07:00",
     "correction_limit": "50.00",
     "wet_stock_daily_permille": "5",
@@ -409,3 +411,37 @@ def test_nobody_else_sees_people(client: Client, role: Role) -> None:
     client.force_login(person)
     for url in ("/people/", "/people/new/", f"/people/{person.pk}/"):
         assert client.get(url).status_code == 403
+
+
+class TestTheFirstFiscalDay:
+    def _answer(self, admin: Client, site: Site, day: str) -> Any:
+        url = f"/sites/{site.code}/setup/"
+        return admin.post(url, typed(admin, url) | {"first_fiscal_day": day})
+
+    def test_it_is_seen_and_changed_and_stands_in_the_audit_trail(self, admin: Client) -> None:
+        site = make_site(first_fiscal_day=datetime.date(2026, 10, 1))
+        assert 'value="2026-10-01"' in admin.get(f"/sites/{site.code}/setup/").text
+        assert self._answer(admin, site, "2024-05-01").status_code == 303
+        site.refresh_from_db()
+        assert site.first_fiscal_day == datetime.date(2024, 5, 1)
+        detail = AuditEvent.objects.get(action="site.changed").detail
+        assert detail["before"] == {"first_fiscal_day": "2026-10-01"}
+        assert detail["after"] == {"first_fiscal_day": "2024-05-01"}
+
+    @pytest.mark.parametrize(
+        ("day", "says"),
+        [
+            ("1970-01-01", "begin that long ago"),
+            ("2099-06-01", "This is later than"),
+            ("2026-11-23", "is sealed"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, admin: Client, day: str, says: str) -> None:
+        site = make_site(first_fiscal_day=datetime.date(2026, 10, 1))
+        at = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+        make_day(site, fiscal_day="2026-11-22", sealed_at=at)
+        answer = self._answer(admin, site, day)
+        assert answer.status_code == 422
+        assert says in answer.text
+        site.refresh_from_db()
+        assert site.first_fiscal_day == datetime.date(2026, 10, 1)

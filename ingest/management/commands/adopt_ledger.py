@@ -176,7 +176,7 @@ class Command(BaseCommand):
             changes_announce(site_ids=[])
         console.print(account_table(moved, found))
         if run.first_days:
-            console.print(first_days_table(run.first_days))
+            console.print(first_days_words(run.first_days))
         if not found.is_clean:
             raise CommandError(what_is_wrong(found))
         if moved and is_too_much(moved.rows, moved.quarantined, options["quarantine_max"]):
@@ -304,17 +304,16 @@ def account_table(moved: Counts | None, found: Verification) -> Table:
     return shown
 
 
-def first_days_table(first_days: Mapping[str, datetime.date]) -> Table:
-    """The sites that begin earlier than before, the earliest first."""
-    shown = Table(
-        "Site", "First fiscal day", title="Sites that begin earlier", title_justify="left"
-    )
+def first_days_words(first_days: Mapping[str, datetime.date]) -> str:
+    """Say which sites begin earlier than before, the earliest first."""
     days = sorted(first_days.items(), key=lambda item: (item[1], item[0]))
-    for code, day in days[:FIRST_DAYS_SHOWN_MAX]:
-        shown.add_row(code, day.isoformat())
-    if len(days) > FIRST_DAYS_SHOWN_MAX:
-        shown.add_row(f"and {len(days) - FIRST_DAYS_SHOWN_MAX:,} more", "")
-    return shown
+    named = ", ".join(f"{code} with {day}" for code, day in days[:FIRST_DAYS_SHOWN_MAX])
+    more = (
+        f" and {len(days) - FIRST_DAYS_SHOWN_MAX:,} more"
+        if len(days) > FIRST_DAYS_SHOWN_MAX
+        else ""
+    )
+    return f"Sites that begin earlier now: {named}{more}."
 
 
 def _add_rows(shown: Table, rows: Iterable[tuple[str, int]]) -> None:
