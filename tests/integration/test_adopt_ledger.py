@@ -285,7 +285,7 @@ def test_old_rows_are_taken_and_their_sites_begin_with_them(old_table: None) -> 
     assert site.first_fiscal_day == datetime.date(2012, 8, 23)
     days = FiscalDay.objects.values_list("fiscal_day", flat=True).order_by("fiscal_day")
     assert [str(day) for day in days] == ["2012-08-23", "2026-01-01"]
-    found = Quarantine.objects.order_by("id").values_list("reason", "fiscal_day")
+    found = Quarantine.objects.order_by("fiscal_day").values_list("reason", "fiscal_day")
     assert [(reason, str(day)) for reason, day in found] == [
         ("implausible_day", "1970-01-01"),
         ("implausible_day", "2099-06-01"),
