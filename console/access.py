@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from console.clock import keep_to_clock_of
 from console.models import Role, User
 from ledger.models import AuditEvent, Quarantine, Site
 
@@ -60,11 +61,18 @@ def visible_site_ids(user: User | AnonymousUser) -> SiteIds:
     return frozenset(visible_sites(user).values_list("id", flat=True))
 
 
-def site_for(user: User | AnonymousUser, code: str) -> Site:
+def visible_site(user: User | AnonymousUser, code: str) -> Site:
     """Return the site with this code; Http404 when there is none that the person may see."""
     site = visible_sites(user).select_related("status").filter(code=code).first()
     if site is None:
         raise Http404(_("There is no such site among those you can see."))
+    return site
+
+
+def site_for(user: User | AnonymousUser, code: str) -> Site:
+    """Return the site whose page is asked for; the page keeps to its clock. Http404 as above."""
+    site = visible_site(user, code)
+    keep_to_clock_of(site)
     return site
 
 
@@ -116,12 +124,17 @@ def may_decide(user: User | AnonymousUser) -> bool:
 
 
 def message_for(user: User | AnonymousUser, message_id: int) -> Quarantine:
-    """Return a quarantined message; Http404 when there is none that the person may see."""
+    """Return a quarantined message; its page keeps to the clock of its site, if it has one.
+
+    Http404 when there is none that the person may see.
+    """
     messages = visible_quarantine(user).select_related("site", "replay_of")
     messages = messages.defer("digest", "replay_of__raw", "replay_of__digest")
     found = messages.filter(pk=message_id).first()
     if found is None:
         raise Http404(_("There is no such message among those you can see."))
+    if found.site is not None:
+        keep_to_clock_of(found.site)
     return found
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from console.access import may_approve, may_see_gallery
+from console.clock import page_zone
 from console.models import User
 from ledger.selectors.corrections import proposals
 
@@ -59,7 +60,7 @@ class Waiting:
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Return the context of the shell: when the page was made, and where the person may go."""
+    """Return the context of the shell: when and by which clock it was made, where one may go."""
     user = getattr(request, "user", AnonymousUser())
     # An address that leads nowhere has no match, and an error no place.
     here = request.resolver_match.url_name if request.resolver_match else None
@@ -67,6 +68,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "here": here or "",
         "place": _PLACES.get(here or "", here or ""),
         "rendered_at": timezone.now(),
+        "page_zone": page_zone(),
         "may_see_gallery": may_see_gallery(user),
         # A function, so that only the shell asks: fragments are rendered with this context too.
         "proposals_waiting": partial(_proposals_waiting, user),

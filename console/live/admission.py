@@ -10,7 +10,7 @@ from django.contrib import auth
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from console.access import site_for, visible_site_ids
+from console.access import visible_site, visible_site_ids
 from console.languages import language_for
 from console.live.topics import DayTopic, NetworkTopic, SiteTopic, Topic
 from ledger.models import FiscalDay
@@ -30,7 +30,7 @@ def topic_for(request: HttpRequest, code: str | None, fiscal_day: str | None = N
     language = language_for(request, user)
     if code is None:
         return NetworkTopic(site_ids=visible_site_ids(user), language=language)
-    site_id = site_for(user, code).id
+    site_id = visible_site(user, code).id
     if fiscal_day is None:
         return SiteTopic(site_id=site_id, language=language)
     return DayTopic(site_id=site_id, fiscal_day=_day_of(site_id, fiscal_day), language=language)

@@ -76,6 +76,12 @@ def clock(at: datetime.datetime | None) -> dict[str, Any]:
     return {"at": at}
 
 
+@register.inclusion_tag("components/moment.html")
+def moment(at: datetime.datetime | None, size: str = "") -> dict[str, Any]:
+    """`{% moment event.at %}`, `{% moment day.closed_at "short" %}`: a time by the page's clock."""
+    return {"at": at, "is_short": size == "short"}
+
+
 @register.inclusion_tag("components/product.html")
 def product(code: str | None, families: dict[str, str]) -> dict[str, Any]:
     """`{% product entry.product families %}`: a product's chip in the colour of its family."""

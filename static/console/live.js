@@ -7,7 +7,10 @@
  *       <section id="pumps">…</section>                 a fragment, as streamed and polled
  *   <time datetime="…" data-age>14:03</time>            becomes "5s ago" and ticks;
  *                                                       data-age="duration": "5 sec",
- *                                                       data-age="clock": "14:03", local time
+ *                                                       data-age="clock": "14:03";
+ *                                                       data-age="moment": by the page's clock
+ *   <p data-zone="Asia/Kathmandu">                      the page's clock; empty: the reader's
+ *     <span data-zone-words>Asia/Kathmandu</span></p>   says which that is
  *   <p id="live-mark" data-state data-text-streaming data-text-polling
  *      data-text-stale="Stale since {time}"><span data-live-words></span></p>
  *
@@ -30,18 +33,36 @@
   // --- The mark ----------------------------------------------------------------------------
 
   const language = document.documentElement.lang || undefined;
-  // As the pages write times: 14:03, whatever the language's own habit.
-  const clockTime = new Intl.DateTimeFormat(language, {
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  });
-  const clockDate = new Intl.DateTimeFormat(language, {
+
+  /** The page's zone: its site's, or undefined where that is the reader's own. */
+  const pageZone = document.querySelector("[data-zone]")?.dataset.zone || undefined;
+
+  // As the pages write times: 28 Nov, 14:03, whatever the language's own habit.
+  function clockOf(parts) {
+    return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
+      ...parts,
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+      timeZone: pageZone,
+    });
+  }
+
+  const clockTime = clockOf({});
+  const clockDay = new Intl.DateTimeFormat("en", { timeZone: pageZone });
+  const clockDate = clockOf({ day: "numeric", month: "short" });
+  const clockWhole = clockOf({
     day: "numeric",
     month: "short",
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
+    year: "numeric",
+    second: "2-digit",
+  });
+  const clockNamed = clockOf({
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    second: "2-digit",
+    timeZoneName: "short",
   });
   let lastHeardAt = Date.now();
 
@@ -244,8 +265,9 @@
       const at = Date.parse(time.dateTime);
       const seconds = Math.max(0, (now - at) / 1_000);
       if (Number.isNaN(seconds)) continue;
+      if (time.dataset.age.startsWith("moment")) continue;
       if (time.dataset.age === "clock") {
-        const isToday = new Date(at).toDateString() === new Date(now).toDateString();
+        const isToday = clockDay.format(at) === clockDay.format(now);
         const clock = (isToday ? clockTime : clockDate).format(at);
         if (time.textContent !== clock) time.textContent = clock;
         continue;
@@ -260,10 +282,30 @@
     }
   }
 
-  document.addEventListener("htmx:afterSwap", (event) => tickAges(event.target));
+  /** Show the times of a page over sites, and what it says of them, by the reader's own clock. */
+  function showReadersClock(root) {
+    if (pageZone) return;
+    for (const time of root.querySelectorAll("time[data-age]")) {
+      const at = Date.parse(time.dateTime);
+      if (Number.isNaN(at)) continue;
+      if (time.title) time.title = clockNamed.format(at);
+      if (time.dataset.age === "moment") time.textContent = clockWhole.format(at);
+      if (time.dataset.age === "moment-short") time.textContent = clockDate.format(at);
+    }
+  }
+
+  for (const words of document.querySelectorAll("[data-zone-words]")) {
+    if (!pageZone) words.textContent = clockTime.resolvedOptions().timeZone;
+  }
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    tickAges(event.target);
+    showReadersClock(event.target);
+  });
   setInterval(() => {
     if (!document.hidden) tickAges(document);
   }, 1_000);
   // The script is deferred, so the page is parsed by now.
   tickAges(document);
+  showReadersClock(document);
 })();
