@@ -11,7 +11,7 @@
  *                                                       data-age="moment": by the page's clock
  *   <p data-zone="Asia/Kathmandu">                      the page's clock; empty: the reader's
  *     <span data-zone-words>Asia/Kathmandu</span></p>   says which that is
- *   <p id="live-mark" data-state data-text-streaming data-text-polling
+ *   <p id="live-mark" data-state data-rendered-at data-text-still data-text-streaming data-text-polling
  *      data-text-stale="Stale since {time}"><span data-live-words></span></p>
  *
  * The words of the mark are the template's, so that they can be translated; without its text a
@@ -294,8 +294,17 @@
     }
   }
 
-  for (const words of document.querySelectorAll("[data-zone-words]")) {
-    if (!pageZone) words.textContent = clockTime.resolvedOptions().timeZone;
+  /** Say whose clock it is, and by it when the page was made. */
+  function sayReadersClock() {
+    if (pageZone) return;
+    for (const words of document.querySelectorAll("[data-zone-words]")) {
+      words.textContent = clockTime.resolvedOptions().timeZone;
+    }
+    const mark = document.getElementById("live-mark");
+    const words = mark?.querySelector("[data-live-words]");
+    const at = Date.parse(mark?.dataset.renderedAt);
+    if (!words || mark.dataset.state !== "still" || Number.isNaN(at)) return;
+    words.textContent = mark.dataset.textStill.replace("{time}", clockTime.format(at));
   }
 
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -308,4 +317,5 @@
   // The script is deferred, so the page is parsed by now.
   tickAges(document);
   showReadersClock(document);
+  sayReadersClock();
 })();

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from console.models import Role
-from ledger.models import Kind, SiteStatus
+from ledger.models import AuditEvent, Kind, SiteStatus
 from tests.browser.conftest import sign_in
 from tests.factories import (
     make_day,
@@ -236,6 +237,42 @@ def test_the_mark_says_that_the_page_is_live(page: Page) -> None:
     expect(page.locator("#live-mark")).to_have_text("Streaming")
     page.goto("/ledger/")
     expect(page.locator("#live-mark")).to_contain_text("As of")
+
+
+def test_lists_over_sites_are_by_the_reader_s_clock_and_a_site_by_its_own(
+    browser: Browser, console_server: str
+) -> None:
+    at = datetime.datetime(2026, 11, 21, 23, 7, 11, tzinfo=datetime.UTC)
+    site = make_forecourt("S1", timezone="Asia/Kathmandu")
+    make_day(site, fiscal_day=DAY, closed_at=at, opened_at=at)
+    make_status(site)
+    AuditEvent.objects.create(at=at, actor_name="x", action="day.closed", site=site)
+    context = browser.new_context(base_url=console_server, timezone_id="America/St_Johns")
+    page = context.new_page()
+    sign_in(page, make_user())
+    zone = page.locator("[data-zone-words]")
+    main = page.locator("main")
+    page.goto("/audit/")
+    expect(zone).to_have_text("America/St_Johns")
+    expect(main.locator("time").first).to_have_text("21 Nov 2026, 19:37:11")
+    # What does not stream says when it was made, by the same clock.
+    made = page.locator("#live-mark").get_attribute("data-rendered-at")
+    assert made is not None
+    local = datetime.datetime.fromisoformat(made).astimezone(ZoneInfo("America/St_Johns"))
+    expect(page.locator("#live-mark")).to_have_text(f"As of {local:%H:%M}")
+    page.goto("/days/")
+    expect(main).to_contain_text("21 Nov, 19:37")
+    page.goto("/")
+    expect(zone).to_have_text("America/St_Johns")
+    heard = page.locator("#network_sites time[title]").first
+    expect(heard).to_have_attribute("title", re.compile("NST|GMT-3:30"))
+    page.goto(f"/sites/S1/days/{DAY}/")
+    expect(zone).to_have_text("Asia/Kathmandu")
+    expect(main).to_contain_text("22 Nov, 04:52")
+    page.goto("/sites/S1/")
+    title = page.locator("#site_status time[title]").first
+    expect(title).to_have_attribute("title", re.compile(r"\+0545$"))
+    context.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/sites/S1/", f"/sites/S1/days/{DAY}/", "/ledger/"])
