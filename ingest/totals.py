@@ -17,6 +17,7 @@ import msgspec
 from ingest.rows import KIND_CODES, PAYMENT_CODES
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS, Kind
+from ledger.plausible import with_plausible
 from ledger.sql import statement
 from ledger.tax import tax_of
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ingest.contract import LedgerEntry
     from ingest.sites import SiteConfig
 
-_ADD_TOTALS = statement("add_totals")
+_ADD_TOTALS = with_plausible(statement("add_totals"), now="received_at")
 _TURNOVER = frozenset(Kind(kind).name.lower() for kind in TURNOVER_KINDS)
 _ZERO = Decimal(0)
 #: Time zones change their offset by quarters of an hour, so the hour is the same all through one.

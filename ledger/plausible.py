@@ -30,6 +30,9 @@ DAYS_BEFORE_REGISTRATION = 400
 #: Controllers without a battery begin at 1970, 1980 or 1990; no site's history does.
 FIRST_DAY_MIN = datetime.date(1990, 1, 2)
 
+#: Where a day begins first.
+_EARLIEST_ZONE = ZoneInfo("Pacific/Kiritimati")
+
 _Rows = TypeVar("_Rows", bound=models.Model)
 
 #: The same as `last_plausible_day`, from the name of a time zone and a moment.
@@ -90,13 +93,18 @@ class _LastDay(Func):
     output_field = models.DateField()
 
 
-def with_plausible(statement: str) -> str:
+def with_plausible(statement: str, *, now: str = "now") -> str:
     """Return a statement with `{last_plausible_day}` put in.
 
-    The statement has the row of a site as `site`, and a parameter `now`.
+    The statement has the row of a site as `site`; `now` is the name of its parameter for a moment.
     """
-    last_day = _LAST_DAY_SQL.format(arguments="site.timezone, %(now)s::timestamptz")
+    last_day = _LAST_DAY_SQL.format(arguments=f"site.timezone, %({now})s::timestamptz")
     return statement.replace("{last_plausible_day}", last_day)
+
+
+def latest_day(now: datetime.datetime) -> datetime.date:
+    """Return the last plausible day of any site: a bound that finds rows by, ahead of the rule."""
+    return last_plausible_day(_EARLIEST_ZONE, now)
 
 
 def first_day_default() -> datetime.date:

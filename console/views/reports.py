@@ -22,6 +22,7 @@ from console.forms.reports import (
 )
 from console.views.day import fiscal_day_for
 from ledger.models import FiscalDay
+from ledger.plausible import plausible
 from ledger.selectors.days import product_families
 from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
@@ -52,8 +53,9 @@ def report_find(request: HttpRequest) -> HttpResponse:
 def _hub(request: HttpRequest, day_form: DayReportForm, *, status: int = 200) -> HttpResponse:
     visible = visible_sites(request.user)
     period = default_period(timezone.now().date())
-    days = FiscalDay.objects.filter(
-        fiscal_day__gte=timezone.now().date() - datetime.timedelta(days=7),
+    now = timezone.now()
+    days = plausible(
+        FiscalDay.objects.filter(fiscal_day__gte=now.date() - datetime.timedelta(days=7)), now
     ).select_related("site")
     site_ids = visible_site_ids(request.user)
     if site_ids is not None:

@@ -30,7 +30,10 @@ SITE_CODE_PATTERN = r"[A-Za-z0-9-]{1,32}"
 def cutoff_of(
     fiscal_day: datetime.date, *, cutoff: datetime.time, zone: ZoneInfo
 ) -> datetime.datetime:
-    """Return by when a fiscal day is to be closed: at the cut-off of the day that follows."""
+    """Return by when a fiscal day is to be closed: at the cut-off of the day that follows.
+
+    OverflowError for the last day of the calendar, which no site can have.
+    """
     return datetime.datetime.combine(fiscal_day + datetime.timedelta(days=1), cutoff, zone)
 
 

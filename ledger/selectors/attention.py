@@ -43,6 +43,7 @@ from ledger.models import (
 )
 from ledger.models.live import CREDIBLE_AT
 from ledger.models.site import cutoff_of
+from ledger.plausible import is_plausible, latest_day, plausible
 from ledger.selectors.ingest import (
     IngestPulse,
     WaitingMessages,
@@ -51,7 +52,7 @@ from ledger.selectors.ingest import (
     waiting_by_site,
 )
 from ledger.selectors.silence import silences_known
-from ledger.selectors.sites import DAYS_AHEAD_MAX, SiteState, site_search
+from ledger.selectors.sites import SiteState, site_search
 
 #: A list names this many things; the page says how many there are.
 ATTENTION_ITEMS_MAX = 50
@@ -306,14 +307,17 @@ def _days(sites: QuerySet[Site], now: datetime.datetime) -> Iterable[Trouble]:
     One query for the sites' time zones, one for the days.
     """
     today = now.date()
-    newer = FiscalDay.objects.filter(site=OuterRef("site"), fiscal_day__gt=OuterRef("fiscal_day"))
+    newer = plausible(
+        FiscalDay.objects.filter(site=OuterRef("site"), fiscal_day__gt=OuterRef("fiscal_day")), now
+    )
     is_late = Q(closed_at=None) & (Q(Exists(newer)) | _past_cutoff(sites, now))
     expected = Greatest(Coalesce(F("last_sequence"), 0), F("highest_sequence"))
     days = (
         FiscalDay.objects.filter(
+            is_plausible(now),
             site__in=sites,
             fiscal_day__gt=today - datetime.timedelta(days=ATTENTION_DAYS),
-            fiscal_day__lte=today + datetime.timedelta(days=DAYS_AHEAD_MAX),
+            fiscal_day__lte=latest_day(now),
         )
         .alias(expected=expected)
         .annotate(

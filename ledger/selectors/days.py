@@ -29,10 +29,11 @@ from ledger.models import (
     Totalizer,
 )
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.plausible import plausible_span
 from ledger.selectors.corrections import Values, approved_values
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import Moved, moved_in_day
-from ledger.selectors.sites import DAYS_AHEAD_MAX, HOURS_A_DAY
+from ledger.selectors.sites import HOURS_A_DAY
 
 #: A page names this many runs of missing entries; the count of missing ones is always exact.
 MISSING_RANGES_MAX = 50
@@ -227,8 +228,14 @@ def day_readings(day: FiscalDay) -> tuple[list[Dip], list[Totalizer]]:
 
 
 def day_neighbours(day: FiscalDay) -> tuple[FiscalDay | None, FiscalDay | None]:
-    """Return the site's fiscal days before and after this one."""
+    """Return the site's fiscal days before and after this one.
+
+    Of a plausible day those are plausible, too.
+    """
     days = FiscalDay.objects.filter(site=day.site_id)
+    span = plausible_span(day.site, timezone.now())
+    if span.holds(day.fiscal_day):
+        days = days.filter(fiscal_day__range=span)
     before = days.filter(fiscal_day__lt=day.fiscal_day).order_by("-fiscal_day").first()
     after = days.filter(fiscal_day__gt=day.fiscal_day).order_by("fiscal_day").first()
     return before, after
@@ -349,8 +356,8 @@ def latest_entries(
 
 def latest_days(site: Site, *, limit: int, now: datetime.datetime | None = None) -> list[FiscalDay]:
     """Return a site's newest fiscal days, the current one first, as `sites.current_days` has it."""
-    latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
-    days = FiscalDay.objects.filter(site=site, fiscal_day__lte=latest)
+    span = plausible_span(site, now or timezone.now())
+    days = FiscalDay.objects.filter(site=site, fiscal_day__range=span)
     return list(days.order_by("-fiscal_day")[:limit])
 
 
@@ -371,11 +378,11 @@ def turnover_of_days(days: Sequence[FiscalDay]) -> dict[tuple[int, datetime.date
         return {}
     turnover: dict[tuple[int, datetime.date], Measure] = {}
     of_site = {"site": days[0].site_id, "kind__in": TURNOVER_KINDS}
-    period = (min(day.fiscal_day for day in days), max(day.fiscal_day for day in days))
-    for row in DayTotal.objects.filter(**of_site, fiscal_day__range=period):
+    dates = [day.fiscal_day for day in days]
+    for row in DayTotal.objects.filter(**of_site, fiscal_day__in=dates):
         key = (row.site_id, row.fiscal_day)
         turnover[key] = turnover.get(key, Measure()) + _measure(row)
-    for posting in CorrectionPosting.objects.filter(**of_site, posted_to__range=period):
+    for posting in CorrectionPosting.objects.filter(**of_site, posted_to__in=dates):
         key = (posting.site_id, posting.posted_to)
         turnover[key] = turnover.get(key, Measure()) + _measure(posting)
     return turnover

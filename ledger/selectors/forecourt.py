@@ -26,6 +26,7 @@ from ledger.models import (
     TankState,
 )
 from ledger.models.live import CREDIBLE_AT
+from ledger.plausible import plausible
 from ledger.selectors.silence import STATES_TO_SELL, Silence, silent_points
 
 DELIVERING = frozenset(
@@ -101,7 +102,8 @@ def bays(
     now = now or timezone.now()
     states = {state.fuelling_point: state for state in PumpState.objects.filter(site=site)}
     sales: dict[int, NozzleState] = {}
-    for sale in NozzleState.objects.filter(site=site).order_by("fiscal_day", "sequence"):
+    nozzles = plausible(NozzleState.objects.filter(site=site), now)
+    for sale in nozzles.order_by("fiscal_day", "sequence"):
         sales[sale.fuelling_point] = sale
     products: dict[int, list[str]] = {}
     for nozzle in Nozzle.objects.filter(site=site).order_by("pk"):

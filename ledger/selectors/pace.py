@@ -1,8 +1,9 @@
 """How a site sells by the hour: today beside what is usual, and how long its stock lasts.
 
-What is usual is the average of the last fiscal days of the same weekday that the site has closed;
-a day that is still open, or that was only half heard, would pull it down. Sales count as they
-were corrected, on the day and in the hour in which they happened.
+What is usual is the average of the last fiscal days of the same weekday that the site has closed,
+once there are some; a day that is still open, or that was only half heard, would pull it down.
+Sales count as they were corrected, on the day and in the hour in which they happened. A fiscal day
+runs from when it was opened, perhaps in the evening before the day that it is named after.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ledger.selectors.sites import HOURS_A_DAY
 
 #: What is usual on a weekday is the average of this many of them.
 USUAL_WEEKS = 8
+#: Of fewer days nothing is said to be usual: one odd day would be most of it.
+USUAL_DAYS_MIN = 4
 #: No end of stock is foretold beyond this: a weekday's name then means one day only.
 FORECAST_MAX = datetime.timedelta(days=6)
 #: How much today weighs against what is usual: as much as what was sold, against this share of a
@@ -39,6 +42,8 @@ TODAY_ALONE_HOURS = Decimal(1)
 SHORT_STOCK = datetime.timedelta(hours=24)
 DAYS_A_WEEK = 7
 
+_NO_TIME = datetime.timedelta()
+_DAY = datetime.timedelta(days=1)
 _HOUR = datetime.timedelta(hours=1)
 _SECOND = datetime.timedelta(seconds=1)
 _NOTHING = Measure()
@@ -48,10 +53,12 @@ _NOTHING = Measure()
 class UsualHours:
     """What the site usually sells: `averages` by (ISO weekday, hour of the site's clock).
 
-    `day_counts` says of how many days each weekday's average is; a weekday that it does not name
-    has the average of all days. `shares` is which part of the litres each product has.
+    `day_counts` says of how many days each weekday's average is, USUAL_DAYS_MIN at least; a weekday
+    that it does not name has the average of all `day_count` days. `shares` is which part of the
+    litres each product has.
     """
 
+    day_count: int = 0
     day_counts: dict[int, int] = field(default_factory=dict)
     averages: dict[tuple[int, int], Measure] = field(default_factory=dict)
     shares: dict[str, Decimal] = field(default_factory=dict)
@@ -63,13 +70,16 @@ class UsualHours:
 
 def usual_hours(site: Site, *, before: datetime.date) -> UsualHours:
     """Return what is usual at a site before a fiscal day. Four queries."""
-    first = before - datetime.timedelta(weeks=USUAL_WEEKS)
+    if before <= site.first_fiscal_day:
+        return UsualHours()
+    weeks = min(before - site.first_fiscal_day, datetime.timedelta(weeks=USUAL_WEEKS))
     days = list(
         FiscalDay.objects.filter(
-            site=site, fiscal_day__gte=first, fiscal_day__lt=before, closed_at__isnull=False
+            site=site, fiscal_day__gte=before - weeks, fiscal_day__lt=before,
+            closed_at__isnull=False,
         ).values_list("fiscal_day", flat=True)
-    )
-    if not days:
+    )  # fmt: skip
+    if len(days) < USUAL_DAYS_MIN:
         return UsualHours()
     day_counts: dict[int, int] = {}
     for day in days:
@@ -98,7 +108,10 @@ def usual_hours(site: Site, *, before: datetime.date) -> UsualHours:
         volumes[product] = volumes.get(product, Decimal(0)) + moved.volume
     whole = sum(volumes.values(), Decimal(0))
     return UsualHours(
-        day_counts=day_counts,
+        day_count=len(days),
+        day_counts={
+            weekday: count for weekday, count in day_counts.items() if count >= USUAL_DAYS_MIN
+        },
         averages=_averages(day_counts, sums),
         shares={product: volume / whole for product, volume in volumes.items() if volume > 0},
     )
@@ -112,10 +125,10 @@ def _averages(
         whole = sum((sums.get((weekday, hour), _NOTHING) for weekday in day_counts), _NOTHING)
         of_all_days = _part(whole, Decimal(1) / sum(day_counts.values()))
         for weekday in range(1, DAYS_A_WEEK + 1):
-            count = day_counts.get(weekday)
+            count = day_counts.get(weekday, 0)
             averages[weekday, hour] = (
                 _part(sums.get((weekday, hour), _NOTHING), Decimal(1) / count)
-                if count
+                if count >= USUAL_DAYS_MIN
                 else of_all_days
             )
     return averages
@@ -210,24 +223,36 @@ def day_by_hour(
         today=sum(held.values(), _NOTHING),
         usual=_until(hours, passed),
         usual_days=same_days,
-        other_days=0 if same_days else sum(usual.day_counts.values()),
+        other_days=0 if same_days else usual.day_count,
     )
+
+
+def cut_over(site: Site, day: FiscalDay) -> datetime.timedelta:
+    """Return with which hour a fiscal day begins, counted from the midnight of its name.
+
+    Negative where it begins in the evening before; 0 where that is unknown, or what is said is
+    further away than a day.
+    """
+    if day.opened_at is None:
+        return _NO_TIME
+    local = day.opened_at.astimezone(site.zone).replace(minute=0, second=0, microsecond=0)
+    begins = local.replace(tzinfo=None) - datetime.datetime.combine(day.fiscal_day, datetime.time())
+    return begins if -_DAY < begins < _DAY else _NO_TIME
 
 
 def cut_over_hour(site: Site, day: FiscalDay) -> int:
     """Return the hour of the site's clock with which its fiscal day begins; 0 if unknown."""
-    return 0 if day.opened_at is None else day.opened_at.astimezone(site.zone).hour
+    return cut_over(site, day) // _HOUR % HOURS_A_DAY
 
 
 def _passed_hours(site: Site, day: FiscalDay, now: datetime.datetime) -> Decimal:
     """Return how much of the day lies behind, in hours of the site's clock."""
     if day.closed_at is not None:
         return Decimal(HOURS_A_DAY)
-    local = now.astimezone(site.zone)
-    first = cut_over_hour(site, day)
-    begun = datetime.datetime.combine(day.fiscal_day, datetime.time(first))
-    passed = local.replace(tzinfo=None) - begun
-    hours = Decimal(passed // datetime.timedelta(seconds=1)) / 3_600
+    local = now.astimezone(site.zone).replace(tzinfo=None)
+    midnight = datetime.datetime.combine(day.fiscal_day, datetime.time())
+    passed = local - midnight - cut_over(site, day)
+    hours = Decimal(passed // _SECOND) / 3_600
     return min(max(hours, Decimal(0)), Decimal(HOURS_A_DAY))
 
 
@@ -307,7 +332,7 @@ class _Pace:
     ) -> None:
         self.now = now
         self._zone = site.zone
-        self._cut_over = datetime.timedelta(hours=cut_over_hour(site, day))
+        self._cut_over = cut_over(site, day)
         self._usual = usual
         self._weekday = day.fiscal_day.isoweekday()
         self._passed = _passed_hours(site, day, now)

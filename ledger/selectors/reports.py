@@ -7,7 +7,7 @@ to the cent.
 
 Each function is total: `sites` may be None (all sites), any list or queryset of sites, or none at
 all, and the answer always has the same shape, with zeros where there is nothing. A period that is
-open at an end has no limit there.
+open at an end reaches as far as the sites' plausible fiscal days do (`ledger.plausible`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Min
+from django.utils import timezone
 
 from ledger.models import Correction, Kind, Payment, Product, Site
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.plausible import latest_day
 from ledger.selectors.measures import Measure
 from ledger.selectors.sites import HOURS_A_DAY
 
@@ -189,7 +192,7 @@ def period_report(
     MonthsOutdatedError when the ledger holds other entries of them by now.
     """
     site_ids = site_ids_of(sites)
-    earliest, latest = first or datetime.date.min, last or datetime.date.max
+    earliest, latest = ends_of(site_ids, first, last)
     is_by_month = _is_by_month(earliest, latest)
     rows = _rows(_parameters(site_ids, earliest, latest, months, is_by_month=is_by_month))
     if months and any(count for *_, count, _v, _a, _t, _d, _m in rows["outdated"]):
@@ -205,11 +208,24 @@ def period_report(
     )
 
 
+def ends_of(
+    site_ids: frozenset[int] | None, first: datetime.date | None, last: datetime.date | None
+) -> tuple[datetime.date, datetime.date]:
+    """Return the ends of a period; one that is open is that of the sites' plausible days.
+
+    At most one query.
+    """
+    latest = last or latest_day(timezone.now())
+    if first is None:
+        sites = Site.objects.all() if site_ids is None else Site.objects.filter(id__in=site_ids)
+        first = sites.aggregate(day=Min("first_fiscal_day"))["day"]
+    return first or latest, latest
+
+
 def whole_months(
-    first: datetime.date | None, last: datetime.date | None, *, until: datetime.date
+    earliest: datetime.date, latest: datetime.date, *, until: datetime.date
 ) -> Months | None:
     """Return the whole months before `until` in a long period, None where there are none."""
-    earliest, latest = first or datetime.date.min, last or datetime.date.max
     if not _is_by_month(earliest, latest):
         return None
     begin = earliest if earliest.day == 1 else _next_month(earliest)

@@ -25,6 +25,7 @@ from ledger.models import (
     Totalizer,
 )
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.plausible import plausible
 from ledger.selectors.days import day_readings
 from ledger.selectors.deliveries import deliveries_in_days
 from ledger.selectors.measures import Measure
@@ -134,14 +135,10 @@ def seal_facts(day: FiscalDay, *, turnover: Decimal) -> SealFacts:
             sealed_by=str(day.sealed_by),
             perpetual_total=day.perpetual_total,
         )
-    last = (
-        FiscalDay.objects.filter(site=day.site_id, fiscal_day__lt=day.fiscal_day)
-        .exclude(seal=None)
-        .order_by("-fiscal_day")
-        .first()
-    )
-    # Days between that wait for their seal count too.
-    waiting = _turnover_between(day, last.fiscal_day if last else datetime.date.min)
+    sealed = FiscalDay.objects.filter(site=day.site_id, z_number__isnull=False)
+    last = sealed.order_by("-z_number").first()
+    # Days before it that wait for their seal count too.
+    waiting = _turnover_waiting(day)
     before = last.perpetual_total if last else None
     return SealFacts(
         previous_seal=last.seal_hex if last else "",
@@ -149,15 +146,15 @@ def seal_facts(day: FiscalDay, *, turnover: Decimal) -> SealFacts:
     )
 
 
-def _turnover_between(day: FiscalDay, after: datetime.date) -> Decimal:
-    """Return the turnover of the site's days after one and before another. Two queries."""
+def _turnover_waiting(day: FiscalDay) -> Decimal:
+    """Return the turnover of the site's days that are to be sealed before one. Two queries."""
+    unsealed = FiscalDay.objects.filter(
+        site=day.site_id, sealed_at=None, fiscal_day__lt=day.fiscal_day
+    )
+    days = plausible(unsealed, timezone.now()).values("fiscal_day")
     of_site = {"site": day.site_id, "kind__in": TURNOVER_KINDS}
-    entries = DayTotal.objects.filter(
-        **of_site, fiscal_day__gt=after, fiscal_day__lt=day.fiscal_day
-    )
-    moved = CorrectionPosting.objects.filter(
-        **of_site, posted_to__gt=after, posted_to__lt=day.fiscal_day
-    )
+    entries = DayTotal.objects.filter(**of_site, fiscal_day__in=days)
+    moved = CorrectionPosting.objects.filter(**of_site, posted_to__in=days)
     amounts = (rows.aggregate(amount=Sum("amount"))["amount"] for rows in (entries, moved))
     return sum((amount for amount in amounts if amount is not None), Decimal(0))
 

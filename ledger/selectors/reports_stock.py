@@ -9,7 +9,10 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
+from django.utils import timezone
+
 from ledger.models import Site
+from ledger.plausible import plausible_span
 from ledger.selectors.wet_stock import metered_in_days, site_setup, tank_movements
 from ledger.wet_stock import TankMovement, Variance, cumulative
 
@@ -41,12 +44,15 @@ def stock_trend(
 ) -> list[TankTrend]:
     """Return the site's tanks over a period, both ends included; none without a site.
 
+    An end that is open is that of the site's plausible days.
+
     What corrections moved counts on the day when the fuel flowed, if they were posted up to the
     end of the period. Five queries, however long the period is.
     """
     if site is None:
         return []
-    first, last = first or datetime.date.min, last or datetime.date.max
+    span = plausible_span(site, timezone.now())
+    first, last = first or span.first, last or span.last
     metered = metered_in_days(site.pk, first=first, last=last)
     movements = tank_movements(
         site, first=first, last=last, metered=metered, setup=site_setup(site)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Command, FiscalDay, Site
+from ledger.plausible import plausible
 from ledger.selectors.days import MissingRange, missing_ranges
 
 #: A site that has not sent everything this long after it was asked may be asked again.
@@ -114,11 +115,15 @@ def incomplete_days(
         kind=Command.Kind.RESEND,
         requested_at__gt=now - NEWS_MAX,
     )
-    days = FiscalDay.objects.alias(expected=expected).filter(
-        Q(expected__gt=F("entry_count")) | Exists(asked),
-        site=site,
-        fiscal_day__lt=before,
-        sealed_at=None,
+    days = (
+        plausible(FiscalDay.objects.all(), now)
+        .alias(expected=expected)
+        .filter(
+            Q(expected__gt=F("entry_count")) | Exists(asked),
+            site=site,
+            fiscal_day__lt=before,
+            sealed_at=None,
+        )
     )
     return [
         IncompleteDay(day=day, missing=missing_ranges(day), resend=day_resend(day, now=now))

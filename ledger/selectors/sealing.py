@@ -7,8 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from ledger.models import FiscalDay
+from ledger.plausible import plausible
 
 #: A list of days to be sealed shows this many; the oldest come first, and the rest is counted.
 DAYS_TO_SEAL_MAX = 100
@@ -52,17 +54,21 @@ def seal_proposals(*, site_ids: Sites = None) -> QuerySet[FiscalDay]:
 def days_to_seal(
     *, site_ids: Sites = None, is_proposed: bool | None = None, limit: int = DAYS_TO_SEAL_MAX
 ) -> DaysToSeal:
-    """Return the closed days of sites (None: of all) that are not sealed, the oldest first.
+    """Return the closed plausible days of sites (None: of all) not sealed, the oldest first.
 
     `is_proposed` narrows them down to those that wait for a second person, or to the others;
     `count` is of what was asked for. Three queries.
     """
-    waiting = _of_sites(site_ids).filter(closed_at__isnull=False, sealed_at=None)
+    now = timezone.now()
+    waiting = plausible(_of_sites(site_ids), now).filter(closed_at__isnull=False, sealed_at=None)
     proposed_count = waiting.filter(seal_proposed_at__isnull=False).count()
     if is_proposed is not None:
         waiting = waiting.filter(seal_proposed_at__isnull=not is_proposed)
     earlier = FiscalDay.objects.filter(
-        site=OuterRef("site_id"), fiscal_day__lt=OuterRef("fiscal_day"), sealed_at=None
+        site=OuterRef("site_id"),
+        fiscal_day__gte=OuterRef("site__first_fiscal_day"),
+        fiscal_day__lt=OuterRef("fiscal_day"),
+        sealed_at=None,
     )
     found = (
         waiting.annotate(has_earlier=Exists(earlier))
@@ -78,7 +84,8 @@ def days_to_seal(
 
 def first_unsealed(site_id: int, *, before: datetime.date) -> FiscalDay | None:
     """Return the site's first day that is to be sealed before the one given, if there is any."""
-    earlier = FiscalDay.objects.filter(site=site_id, fiscal_day__lt=before, sealed_at=None)
+    days = FiscalDay.objects.filter(site=site_id, fiscal_day__lt=before, sealed_at=None)
+    earlier = plausible(days, timezone.now())
     return earlier.order_by("fiscal_day").first()
 
 

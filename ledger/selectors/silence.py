@@ -20,8 +20,10 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from ledger.models import Entry, FiscalDay, Kind, NozzleState, PointSilence, PumpState, Site
+from ledger.plausible import plausible, plausible_span, with_plausible
 
 #: No point is called dead before it sold nothing for this long...
 SILENT_MIN = datetime.timedelta(minutes=30)
@@ -49,7 +51,7 @@ _NEVER = 2**62
 _SQL = Path(__file__).parent.parent / "sql"
 _POINT_HOURS_SQL = (_SQL / "point_hours.sql").read_text(encoding="utf-8")
 #: Judges the points of all sites and keeps what it finds; writes a row for each that it looked at.
-JUDGE_SILENCES = (_SQL / "judge_silences.sql").read_text(encoding="utf-8")
+JUDGE_SILENCES = with_plausible((_SQL / "judge_silences.sql").read_text(encoding="utf-8"))
 
 
 def judge_parameters(now: datetime.datetime) -> dict[str, Any]:
@@ -76,8 +78,9 @@ def silences_known(sites: QuerySet[Site]) -> QuerySet[PointSilence]:
     sold_since = Q(fiscal_day__gt=OuterRef("fiscal_day")) | Q(
         fiscal_day=OuterRef("fiscal_day"), sequence__gt=OuterRef("sequence")
     )
+    sold = plausible(NozzleState.objects.filter(sold_since, **point), timezone.now())
     return PointSilence.objects.filter(
-        ~Exists(NozzleState.objects.filter(sold_since, **point)),
+        ~Exists(sold),
         ~Exists(PumpState.objects.filter(**point).exclude(state__in=STATES_TO_SELL)),
         site__in=sites,
         usual_every_s__isnull=False,
@@ -114,7 +117,7 @@ def silent_points(
     quiet = {
         number: sale for number, sale in last_sales.items() if now - sale.occurred_at >= SILENT_MIN
     }
-    suspects = _suspects(site, quiet, point_count=len(last_sales))
+    suspects = _suspects(site, quiet, point_count=len(last_sales), now=now)
     if not suspects:
         return {}
     usual = _usual_hours(site, min(suspects.values(), key=lambda sale: sale.fiscal_day), now)
@@ -123,7 +126,7 @@ def silent_points(
 
 
 def _suspects(
-    site: Site, quiet: Mapping[int, NozzleState], *, point_count: int
+    site: Site, quiet: Mapping[int, NozzleState], *, point_count: int, now: datetime.datetime
 ) -> dict[int, NozzleState]:
     """Return the points after whose last sale so many entries came that they may be dead.
 
@@ -132,7 +135,9 @@ def _suspects(
     if not quiet:
         return {}
     first_day = min(sale.fiscal_day for sale in quiet.values())
-    days = FiscalDay.objects.filter(site=site, fiscal_day__gte=first_day).order_by("-fiscal_day")
+    span = plausible_span(site, now)
+    days = FiscalDay.objects.filter(site=site, fiscal_day__range=(first_day, span.last))
+    days = days.order_by("-fiscal_day")
     highest = dict(days.values_list("fiscal_day", "highest_sequence")[: USUAL_DAYS + 1])
     enough = EXPECTED_SALES_MIN * point_count / SHARE_MAX
     return {
@@ -195,7 +200,7 @@ def _sales_elsewhere(site: Site, sale: NozzleState, now: datetime.datetime) -> Q
     first_day = since.astimezone(site.zone).date() - datetime.timedelta(days=1)
     return Entry.objects.filter(
         site=site,
-        fiscal_day__gte=first_day,
+        fiscal_day__range=(first_day, plausible_span(site, now).last),
         occurred_at__gt=since,
         fuelling_point__isnull=False,
         kind=Kind.SALE,

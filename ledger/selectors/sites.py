@@ -30,12 +30,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Alarm, AlarmEvent, DayTotal, FiscalDay, HourTotal, Site
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.plausible import plausible
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import moved_by_site_and_hour
 
-#: A fiscal day dated further ahead than this comes from a controller with a broken calendar and
-#: does not become a site's current day.
-DAYS_AHEAD_MAX = 2
 HOURS_A_DAY = 24
 #: How many sites the site switcher offers.
 SITE_MATCHES_MAX = 12
@@ -163,7 +161,7 @@ def site_matches(sites: QuerySet[Site], *, text: str) -> list[Site]:
 def current_days(
     sites: Sequence[Site], *, now: datetime.datetime | None = None
 ) -> dict[int, FiscalDay]:
-    """Return each site's newest fiscal day by site id. Two queries, key lookups for each site."""
+    """Return each site's newest plausible fiscal day by site id. Two queries, by keys."""
     keys = _newest_days(Site.objects.filter(id__in=[site.id for site in sites]), now=now)
     return {day.site_id: day for day in FiscalDay.objects.filter(pk__in=keys)}
 
@@ -171,13 +169,9 @@ def current_days(
 def _newest_days(
     sites: QuerySet[Site], *, now: datetime.datetime | None
 ) -> list[tuple[int, datetime.date]]:
-    """Return the keys of the sites' newest fiscal days. One query."""
-    latest = (now or timezone.now()).date() + datetime.timedelta(days=DAYS_AHEAD_MAX)
-    newest = (
-        FiscalDay.objects.filter(site=OuterRef("id"), fiscal_day__lte=latest)
-        .order_by("-fiscal_day")
-        .values("fiscal_day")[:1]
-    )
+    """Return the keys of the sites' newest plausible fiscal days. One query."""
+    days = plausible(FiscalDay.objects.filter(site=OuterRef("id")), now or timezone.now())
+    newest = days.order_by("-fiscal_day").values("fiscal_day")[:1]
     keys = sites.order_by().values_list("id", Subquery(newest))
     return [(site_id, fiscal_day) for site_id, fiscal_day in keys if fiscal_day is not None]
 

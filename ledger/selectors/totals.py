@@ -16,15 +16,15 @@ from django.utils import timezone
 
 from ledger.models import Correction, CorrectionPosting, DayTotal, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.plausible import latest_day, with_plausible
 from ledger.selectors.measures import Measure
-from ledger.selectors.sites import DAYS_AHEAD_MAX
 
 #: A site whose newest fiscal day is dated further back than this has sold nothing today.
 TODAY_DAYS_BACK = 1
 
 _SQL = Path(__file__).parent.parent / "sql"
-_TODAY_TOTALS_SQL = (_SQL / "today_totals.sql").read_text(encoding="utf-8")
-_SITE_VOLUMES_SQL = (_SQL / "site_volumes.sql").read_text(encoding="utf-8")
+_TODAY_TOTALS_SQL = with_plausible((_SQL / "today_totals.sql").read_text(encoding="utf-8"))
+_SITE_VOLUMES_SQL = with_plausible((_SQL / "site_volumes.sql").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +152,15 @@ def site_volumes(
 def _of_today(
     statement: str, site_ids: Collection[int] | None, now: datetime.datetime | None
 ) -> list[Any]:
-    today = (now or timezone.now()).date()
+    now = now or timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
             statement,
             {
                 "site_ids": None if site_ids is None else list(site_ids),
-                "earliest": today - datetime.timedelta(days=TODAY_DAYS_BACK),
-                "latest": today + datetime.timedelta(days=DAYS_AHEAD_MAX),
+                "now": now,
+                "earliest": now.date() - datetime.timedelta(days=TODAY_DAYS_BACK),
+                "latest": latest_day(now),
                 "kinds": [int(kind) for kind in TURNOVER_KINDS],
             },
         )

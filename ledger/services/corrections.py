@@ -29,6 +29,7 @@ from ledger.models import (
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS, Kind, Payment
 from ledger.movement import PLACES, Stated, moved_amount
+from ledger.plausible import latest_day, plausible, plausible_span, with_plausible
 from ledger.selectors.corrections import (
     VALUE_NAMES,
     EffectiveEntry,
@@ -47,7 +48,8 @@ BULK_MAX = 500
 
 Status, Action = Correction.Status, Correction.Action
 
-_MANUAL_ENTRY, _ADD_TOTALS = statement("manual_entry"), statement("add_totals")
+_MANUAL_ENTRY = statement("manual_entry")
+_ADD_TOTALS = with_plausible(statement("add_totals"), now="received_at")
 
 
 _CLOSED_AS = {
@@ -176,13 +178,16 @@ def approval_is_needed(*, day: FiscalDay, pairs: Iterable[tuple[Stated, Stated]]
 def posting_day(day: FiscalDay) -> datetime.date:
     """Return the fiscal day that a correction of this day is posted to now.
 
-    The day itself until it is sealed, then the site's newest day that is not. CorrectionError
-    when there is none.
+    The day itself until it is sealed, then the site's newest plausible day that is not.
+    CorrectionError when there is none.
     """
     if day.sealed_at is None:
         return day.fiscal_day
-    days = FiscalDay.objects.filter(site=day.site_id, sealed_at=None)
-    newest = days.filter(fiscal_day__gt=day.fiscal_day).order_by("-fiscal_day").first()
+    now = timezone.now()
+    days = plausible(FiscalDay.objects.filter(site=day.site_id, sealed_at=None), now)
+    if day.fiscal_day <= latest_day(now):
+        days = days.filter(fiscal_day__gt=day.fiscal_day)
+    newest = days.order_by("-fiscal_day").first()
     if newest is None:
         raise CorrectionError(
             _("The day is sealed, and the site has no open day yet that could take a correction.")
@@ -288,6 +293,10 @@ def _check_possible(day: FiscalDay, action: str, sequence: int, now: EffectiveEn
     """Refuse what has nothing to work on, or would take a number that is taken."""
     number = {"sequence": sequence}
     if action == Action.ADD:
+        if not plausible_span(day.site, timezone.now()).holds(day.fiscal_day):
+            raise CorrectionError(
+                _("The site cannot have this fiscal day, so nothing is added to it.")
+            )
         if now.entry is not None or now.revision:
             raise CorrectionError(
                 _("Entry %(sequence)d is there by now; compare it and correct it instead.") % number

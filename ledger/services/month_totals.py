@@ -13,6 +13,7 @@ from ledger.selectors.reports import (
     MonthsOutdatedError,
     PeriodReport,
     Sites,
+    ends_of,
     period_report,
     site_ids_of,
     whole_months,
@@ -42,7 +43,7 @@ def period_report_summed_up(
     late entry comes in just then, all is read from the days.
     """
     asked: dict[str, Any] = {"sites": site_ids_of(sites), "first": first, "last": last}
-    months = _months_to_sum_up(first, last, today)
+    months = _months_to_sum_up(asked["sites"], first, last, today)
     try:
         return period_report(**asked, months=months)
     except MonthsOutdatedError:
@@ -66,18 +67,22 @@ def months_sum_up(
     those months are summed up of which the ledger holds another number of entries than it did
     when they were; for nearly all that is never again.
     """
-    months = _months_to_sum_up(first, last, today)
+    site_ids = site_ids_of(sites)
+    months = _months_to_sum_up(site_ids, first, last, today)
     if months is not None:
-        _sum_up(site_ids_of(sites), months)
+        _sum_up(site_ids, months)
     return months
 
 
 def _months_to_sum_up(
-    first: datetime.date | None, last: datetime.date | None, today: datetime.date | None
+    site_ids: frozenset[int] | None,
+    first: datetime.date | None,
+    last: datetime.date | None,
+    today: datetime.date | None,
 ) -> Months | None:
     today = today or datetime.datetime.now(datetime.UTC).date()
     until = today - datetime.timedelta(days=DAYS_UNTIL_SUMMED_UP)
-    return whole_months(first, last, until=until)
+    return whole_months(*ends_of(site_ids, first, last), until=until)
 
 
 def _sum_up(site_ids: frozenset[int] | None, months: Months) -> None:

@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 
 from ledger import canonical
 from ledger.models import Command, Correction, DaySeal, Delivery, Explanation, FiscalDay
+from ledger.plausible import plausible_span
 from ledger.selectors.reconciliation import Difference, reconciliation
+from ledger.selectors.sealing import first_unsealed
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
 from ledger.services.days import DayError, day_locked
@@ -82,10 +84,9 @@ def seal_obstacles(day: FiscalDay) -> list[str]:
         return [_("The day is sealed.")]
     if day.closed_at is None:
         found.append(_("The day is not closed."))
-    earlier = FiscalDay.objects.filter(
-        site=day.site_id, fiscal_day__lt=day.fiscal_day, sealed_at=None
-    )
-    if first := earlier.order_by("fiscal_day").first():
+    if not plausible_span(day.site, timezone.now()).holds(day.fiscal_day):
+        found.append(_("The site cannot have this fiscal day, so it is not sealed."))
+    if first := first_unsealed(day.site_id, before=day.fiscal_day):
         found.append(
             _("Days are sealed in their order: %(day)s is not sealed yet.")
             % {"day": date_format(first.fiscal_day, "DATE_FORMAT")}

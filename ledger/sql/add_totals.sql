@@ -69,3 +69,7 @@ ON CONFLICT (site_id, fuelling_point, nozzle) DO UPDATE SET
     amount = excluded.amount,
     totalizer = excluded.totalizer
 WHERE (excluded.fiscal_day, excluded.sequence) > (nozzle_state.fiscal_day, nozzle_state.sequence)
+    -- One of a day that cannot be, from before such days were refused, gives way.
+    OR nozzle_state.fiscal_day > (
+        SELECT {last_plausible_day} FROM site WHERE site.id = nozzle_state.site_id
+    )

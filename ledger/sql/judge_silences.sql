@@ -7,21 +7,24 @@ WITH last_sale AS (
     SELECT DISTINCT ON (sold.site_id, sold.fuelling_point)
         sold.site_id, sold.fuelling_point, sold.fiscal_day, sold.sequence, sold.occurred_at
     FROM nozzle_state AS sold
+    JOIN site ON site.id = sold.site_id
     LEFT JOIN pump_state AS state USING (site_id, fuelling_point)
     -- Of a point that is out of use, its state says so already.
-    WHERE state.state IS NULL OR state.state = ANY(%(states_to_sell)s)
+    WHERE (state.state IS NULL OR state.state = ANY(%(states_to_sell)s))
+        AND sold.fiscal_day BETWEEN site.first_fiscal_day AND {last_plausible_day}
     ORDER BY sold.site_id, sold.fuelling_point, sold.fiscal_day DESC, sold.sequence DESC
 ), point AS (
     SELECT last_sale.*, count(*) OVER (PARTITION BY site_id) AS point_count FROM last_sale
 ), quiet AS (
-    SELECT point.*, site.timezone, later.entry_count
+    SELECT point.*, site.timezone, {last_plausible_day} AS latest_day, later.entry_count
     FROM point
     JOIN site ON site.id = point.site_id
     CROSS JOIN LATERAL (
         SELECT sum(CASE WHEN day.fiscal_day > point.fiscal_day THEN day.highest_sequence
             ELSE greatest(0, day.highest_sequence - point.sequence) END)::bigint AS entry_count
         FROM fiscal_day AS day
-        WHERE day.site_id = point.site_id AND day.fiscal_day >= point.fiscal_day
+        WHERE day.site_id = point.site_id
+            AND day.fiscal_day BETWEEN point.fiscal_day AND {last_plausible_day}
     ) AS later
     WHERE NOT site.is_closed AND point.occurred_at <= %(now)s - %(silent_min)s
 ), suspect AS (
@@ -61,6 +64,7 @@ WITH last_sale AS (
             -- A day before, because a fiscal day may run over midnight.
             AND entry.fiscal_day >= (greatest(suspect.occurred_at, %(now)s - %(counted_max)s)
                 AT TIME ZONE suspect.timezone)::date - 1
+            AND entry.fiscal_day <= suspect.latest_day
             AND entry.occurred_at > greatest(suspect.occurred_at, %(now)s - %(counted_max)s)
             AND entry.fuelling_point <> suspect.fuelling_point
             AND entry.kind = %(sale)s

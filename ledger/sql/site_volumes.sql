@@ -2,7 +2,9 @@
 WITH newest AS MATERIALIZED (
     SELECT site_id, max(fiscal_day) AS fiscal_day
     FROM fiscal_day
+    JOIN site ON site.id = fiscal_day.site_id
     WHERE fiscal_day BETWEEN %(earliest)s AND %(latest)s
+        AND fiscal_day BETWEEN site.first_fiscal_day AND {last_plausible_day}
         AND (%(site_ids)s::integer[] IS NULL OR site_id = ANY(%(site_ids)s::integer[]))
     GROUP BY site_id
 )

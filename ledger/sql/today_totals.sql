@@ -7,6 +7,7 @@ WITH newest AS MATERIALIZED (
     FROM fiscal_day
     JOIN site ON site.id = fiscal_day.site_id
     WHERE fiscal_day BETWEEN %(earliest)s AND %(latest)s
+        AND fiscal_day BETWEEN site.first_fiscal_day AND {last_plausible_day}
         AND (%(site_ids)s::integer[] IS NULL OR site_id = ANY(%(site_ids)s::integer[]))
     GROUP BY site_id, currency
 ),

@@ -16,6 +16,7 @@ from ledger.selectors.forecourt import TankView
 from ledger.selectors.pace import (
     FORECAST_MAX,
     UsualHours,
+    cut_over,
     day_by_hour,
     stock_forecasts,
     usual_hours,
@@ -110,17 +111,83 @@ def test_the_usual_is_the_average_of_the_last_eight_of_the_weekday() -> None:
 
 def test_a_young_history_is_the_average_of_all_its_days() -> None:
     site = make_site()
-    for days in (1, 2):
-        make_hours(site, TODAY - datetime.timedelta(days=days), {8: 100 * days})
+    for days in (1, 2, 3, 4):
+        make_hours(site, TODAY - datetime.timedelta(days=days), {8: 60 * days})
     found = day_by_hour(site, make_hours(site, TODAY, {8: 300}, closed_at=None), now=at(12))
-    assert (found.usual_days, found.other_days) == (0, 2)
+    assert (found.usual_days, found.other_days) == (0, 4)
     assert found.usual.volume == 150
     assert found.difference_percent == 100
 
 
+def test_of_fewer_than_four_days_nothing_is_usual() -> None:
+    site = make_site()
+    for weeks in (1, 2, 3):
+        make_hours(site, TODAY - weeks * WEEK, {8: 100})
+    day = make_hours(site, TODAY, {8: 300}, closed_at=None)
+    found = day_by_hour(site, day, now=at(12))
+    assert (found.usual_days, found.other_days, found.is_comparable) == (0, 0, False)
+    assert found.difference_percent is None
+    # With a day of another weekday there are four, but not four Tuesdays.
+    make_hours(site, TODAY - datetime.timedelta(days=1), {8: 500})
+    found = day_by_hour(site, day, now=at(12))
+    assert (found.usual_days, found.other_days, found.usual.volume) == (0, 4, 200)
+    make_hours(site, TODAY - 4 * WEEK, {8: 100})
+    found = day_by_hour(site, day, now=at(12))
+    assert (found.usual_days, found.other_days, found.usual.volume) == (4, 0, 100)
+
+
+def evening_before(day: datetime.date = TODAY) -> datetime.datetime:
+    """Ten in the evening of the day before."""
+    return at(22, day=day - datetime.timedelta(days=1))
+
+
+def test_a_day_that_opens_in_the_evening_runs_from_then() -> None:
+    site = make_site()
+    for weeks in range(1, 5):
+        then = TODAY - weeks * WEEK
+        make_hours(site, then, {22: 10, 23: 20, 0: 30, 12: 40}, opened_at=evening_before(then))
+    opened_at = evening_before()
+    day = make_hours(site, TODAY, {22: 10}, opened_at=opened_at, closed_at=None)
+    assert cut_over(site, day) == datetime.timedelta(hours=-2)
+    young = day_by_hour(site, day, now=opened_at + datetime.timedelta(minutes=90))
+    assert [pair.hour for pair in young.hours] == [22, 23, *range(22)]
+    assert [pair.hour for pair in young.hours if pair.is_now] == [23]
+    assert (young.usual_days, young.usual.volume) == (4, 20)
+    noon = day_by_hour(site, day, now=at(12, 30))
+    assert [pair.hour for pair in noon.hours if pair.is_now] == [12]
+    assert noon.usual.volume == 80
+
+
+def test_its_forecast_goes_by_its_own_weekday() -> None:
+    site = make_site()
+    # A Tuesday sells 100 L an hour, any other day 1 L, each from ten in the evening before.
+    for days in range(1, 29):
+        then = TODAY - datetime.timedelta(days=days)
+        litres = 100 if then.weekday() == TODAY.weekday() else 1
+        hours = dict.fromkeys(range(24), litres)
+        make_hours(site, then, hours, opened_at=evening_before(then))
+    opened_at = evening_before()
+    day = make_hours(site, TODAY, {}, opened_at=opened_at, closed_at=None)
+    forecast = stock_forecasts(site, [make_tank(volume=500)], day=day, now=opened_at)[1]
+    assert forecast.lasts_until == at(3)
+    # It ends at ten in the evening, and Wednesday begins.
+    forecast = stock_forecasts(site, [make_tank(volume=2402)], day=day, now=opened_at)[1]
+    assert forecast.lasts_until == at(0, day=TODAY + datetime.timedelta(days=1))
+
+
+@pytest.mark.parametrize("year", [2, 1970, 2099, 9998])
+def test_an_opening_at_an_impossible_time_says_nothing(year: int) -> None:
+    site = make_site(timezone="Pacific/Kiritimati")
+    opened_at = datetime.datetime(year, 6, 1, 22, tzinfo=datetime.UTC)
+    day = make_hours(site, TODAY, {8: 10}, opened_at=opened_at, closed_at=None)
+    assert cut_over(site, day) == datetime.timedelta(0)
+    assert day_by_hour(site, day, now=at(12)).hours[0].hour == 0
+
+
 def test_the_running_hour_counts_in_part_and_what_is_ahead_not_at_all() -> None:
     site = make_site()
-    make_hours(site, TODAY - WEEK, {8: 100, 9: 100, 20: 100})
+    for weeks in range(1, 5):
+        make_hours(site, TODAY - weeks * WEEK, {8: 100, 9: 100, 20: 100})
     day = make_hours(site, TODAY, {8: 120}, closed_at=None)
     found = day_by_hour(site, day, now=at(9, 30))
     assert found.usual.volume == 150
@@ -144,8 +211,9 @@ def test_the_hours_run_as_the_fiscal_day_does() -> None:
 def test_stock_lasts_by_the_hours_of_the_day_that_comes() -> None:
     site = make_site()
     # On Tuesdays 100 L at noon alone, on Wednesdays 50 L at six and eight.
-    make_hours(site, TODAY - WEEK, {12: 100})
-    make_hours(site, TODAY - 6 * datetime.timedelta(days=1), {6: 50, 8: 50})
+    for weeks in range(1, 5):
+        make_hours(site, TODAY - weeks * WEEK, {12: 100})
+        make_hours(site, TODAY - weeks * WEEK + datetime.timedelta(days=1), {6: 50, 8: 50})
     day = make_hours(site, TODAY, {}, closed_at=None)
     tank = make_tank(volume=175, low_mark=Decimal(100))
     forecast = stock_forecasts(site, [tank], day=day, now=at(10))[1]
@@ -217,14 +285,14 @@ def test_the_page_says_it_in_words(client: Client) -> None:
     assert "The hours of the first fiscal day appear here" in text
     now = datetime.datetime.now(LONDON)
     today = now.date()
-    for weeks in (1, 2):
+    for weeks in (1, 2, 3, 4):
         make_hours(site, today - weeks * WEEK, dict.fromkeys(range(24), 100))
     opened_at = datetime.datetime.combine(today, datetime.time(), LONDON)
     make_hours(site, today, {0: 10_000}, opened_at=opened_at, closed_at=None)
     site.tank_states.create(tank=1, at=now, received_at=now, product="E10", volume=500)
     text = " ".join(client.get("/sites/S1/").text.split())
     assert f"more than on a usual {today:%A}" in text
-    assert f"Average of the last 2 {today:%A}s" in text
+    assert f"Average of the last 4 {today:%A}s" in text
     assert "Lasts until about" in text
     assert "at this pace" in text
     assert "usually 100 L" in text
