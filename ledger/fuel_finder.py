@@ -2,7 +2,8 @@
 
 The register is filled in by thousands of hands, so it is dirty. What cannot be right is left out
 and reported; nothing is guessed, rescaled or swapped. A price is in pence a litre in the register
-and in pounds a litre in the ledger.
+and in pounds a litre in the ledger: rounded to 4 places, coordinates to 6, half away from zero, and
+the report says how many and by how much.
 
 Site codes: `UK-` and the first 8 hexadecimal digits of the node id in capitals. Where another
 site has that code already, 4 digits more are taken until it is free; rows are looked at in the
@@ -16,11 +17,19 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
+from ledger.import_report import (
+    ImportReport,
+    UnusableFileError,
+    UnusableLine,
+    is_utf8,
+    readable_rows,
+)
 from ledger.models import ProductFamily
+from ledger.plain import PlainTextError, plain_decimal, plain_text, without_invisible
 from ledger.specs import ProductSpec, SiteSpec
 
 TIMEZONE = "Europe/London"
@@ -82,7 +91,11 @@ REQUIRED_COLUMNS = frozenset(
 Row: TypeAlias = tuple[int, dict[str, str]]
 
 
-class FuelFinderError(Exception):
+#: What is done with a row that cannot be used.
+SKIPPED = "row skipped"
+
+
+class FuelFinderError(UnusableFileError):
     """The file is not a Fuel Finder export. The message says what it is instead."""
 
 
@@ -107,34 +120,42 @@ class FuelFinder:
     skipped: int = 0
     sites: list[SiteSpec] = field(default_factory=list)
     dirty: list[DirtyValue] = field(default_factory=list)
+    #: What was rounded, and the rows that could not be used.
+    report: ImportReport = field(default_factory=ImportReport)
 
 
-def read_fuel_finder(path: Path, *, today: datetime.date) -> FuelFinder:
+def read_fuel_finder(
+    path: Path, *, today: datetime.date, report: ImportReport | None = None
+) -> FuelFinder:
     """Read a register, as of today: a forecourt that closes later is not closed yet.
 
-    Raises FuelFinderError for a file that is none, OSError for one that cannot be read.
+    Raises FuelFinderError for a file that is none, and where a strict report is given for the first
+    row that cannot be used whole; OSError for a file that cannot be read.
 
     The sites' codes are provisional: `give_codes` settles them, knowing the ledger's.
     """
-    register = FuelFinder()
+    register = FuelFinder(report=ImportReport() if report is None else report)
     seen: set[str | None] = set()
     places: set[tuple[str, str]] = set()
-    for line, columns in _rows(path):
-        register.rows += 1
-        reader = _RowReader(line, columns, register.dirty, today)
-        spec = reader.site()
-        if spec is not None and spec.source_id in seen:
-            reader.note(_ID, "node id of an earlier row", "row skipped")
-            spec = None
-        if spec is None:
-            register.skipped += 1
-            continue
-        seen.add(spec.source_id)
-        place = (spec.name.casefold(), spec.postcode)
-        if place in places:
-            reader.note(_NAME, "same name and postcode as an earlier row", "registered as well")
-        places.add(place)
-        register.sites.append(spec)
+    try:
+        for line, columns in _rows(path, register):
+            register.rows += 1
+            reader = _RowReader(path, line, columns, register, today)
+            spec = reader.site()
+            if spec is not None and spec.source_id in seen:
+                reader.skip(_ID, "node id of an earlier row")
+                spec = None
+            if spec is None:
+                register.skipped += 1
+                continue
+            seen.add(spec.source_id)
+            place = (spec.name.casefold(), spec.postcode)
+            if place in places:
+                reader.note(_NAME, "same name and postcode as an earlier row", "registered as well")
+            places.add(place)
+            register.sites.append(spec)
+    except UnusableFileError as error:
+        raise FuelFinderError(str(error)) from None
     return register
 
 
@@ -163,34 +184,51 @@ def _free_code(node_id: str, used: set[str]) -> str:
     raise FuelFinderError(f"no code is free for node id {node_id}")
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def _rows(path: Path, register: FuelFinder) -> Iterator[Row]:
+    def noted(unusable: UnusableLine) -> None:
+        """Count a row that cannot even be read, and note it like any other."""
+        register.rows += 1
+        register.skipped += 1
+        register.dirty.append(
+            DirtyValue(
+                line=unusable.line, node_id="", name="", column=_ID, value="",
+                what=unusable.reason, done=SKIPPED,
+            )
+        )  # fmt: skip
+
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         try:
             header = reader.fieldnames or []
-            if missing := sorted(REQUIRED_COLUMNS - set(header)):
-                raise FuelFinderError(
-                    f"{path} is not a Fuel Finder export: {len(missing)} of "
-                    f"{len(REQUIRED_COLUMNS)} columns are missing, {missing[0]} among them"
-                )
-            for columns in reader:
-                yield reader.line_num, columns
-        except UnicodeDecodeError as error:
-            raise FuelFinderError(f"{path} is not UTF-8 text (byte {error.start})") from None
         except csv.Error as error:
-            raise FuelFinderError(f"{path}, line {reader.line_num}: {error}") from None
+            raise FuelFinderError(f"{path}, line {reader.reader.line_num}: {error}") from None
+        if not is_utf8("".join(header)):
+            raise FuelFinderError(f"{path} is not UTF-8 text")
+        if missing := sorted(REQUIRED_COLUMNS - set(header)):
+            raise FuelFinderError(
+                f"{path} is not a Fuel Finder export: {len(missing)} of "
+                f"{len(REQUIRED_COLUMNS)} columns are missing, {missing[0]} among them"
+            )
+        yield from readable_rows(path, reader, register.report, on_unusable=noted)
 
 
 class _RowReader:
     """One row: its values, cleaned, and a note of each that was dirty."""
 
     def __init__(
-        self, line: int, columns: dict[str, str], dirty: list[DirtyValue], today: datetime.date
+        self,
+        path: Path,
+        line: int,
+        columns: dict[str, str],
+        register: FuelFinder,
+        today: datetime.date,
     ) -> None:
+        self._path = path
         self._today = today
         self._line = line
         self._columns = columns
-        self._dirty = dirty
+        self._dirty = register.dirty
+        self._report = register.report
 
     def note(self, column: str, what: str, done: str) -> None:
         """Write down what is wrong with a column, and what was done."""
@@ -206,18 +244,26 @@ class _RowReader:
             )
         )
 
+    def skip(self, column: str, what: str) -> None:
+        """Write down why the row cannot be used."""
+        self.note(column, what, SKIPPED)
+        self._report.leave_out(self._path, self._line, f"{column}: {what}")
+
+    def lose(self, column: str, what: str, done: str) -> None:
+        """Write down a value that is not used, or not whole; FuelFinderError when strict."""
+        self.note(column, what, done)
+        if self._report.is_strict:
+            raise FuelFinderError(f"{self._path}, line {self._line}: {column}: {what}")
+
     def site(self) -> SiteSpec | None:
         """Return the row's site, None if the row names none."""
-        if None in self._columns or None in self._columns.values():
-            self.note(_ID, "wrong number of columns", "row skipped")
-            return None
         node_id = self._text(_ID, 64)
         if not _NODE_ID.fullmatch(node_id):
-            self.note(_ID, "no usable node id", "row skipped")
+            self.skip(_ID, "no usable node id")
             return None
         name = self._text(_NAME, NAME_LENGTH_MAX)
         if not name:
-            self.note(_NAME, "no name", "row skipped")
+            self.skip(_NAME, "no name")
             return None
         latitude, longitude = self._coordinates()
         return SiteSpec(
@@ -239,11 +285,16 @@ class _RowReader:
 
     def _text(self, column: str, length_max: int) -> str:
         raw = self._columns[column]
-        text = _SPACES.sub(" ", raw.replace("\x00", "")).strip()
+        text = _SPACES.sub(" ", raw).strip()
         if text != raw:
             self.note(column, "stray spaces", "trimmed")
+        try:
+            text = plain_text(text)
+        except PlainTextError:
+            self.lose(column, "characters that nobody can see", "left out")
+            text = plain_text(without_invisible(text))
         if len(text) > length_max:
-            self.note(column, f"longer than {length_max} characters", "cut off")
+            self.lose(column, f"longer than {length_max} characters", "cut off")
             text = text[:length_max].rstrip()
         return text
 
@@ -251,7 +302,7 @@ class _RowReader:
         lines = [self._text(column, ADDRESS_LENGTH_MAX) for column in _ADDRESS]
         address = ", ".join(line for line in lines if line)
         if len(address) > ADDRESS_LENGTH_MAX:
-            self.note(_ADDRESS[0], f"longer than {ADDRESS_LENGTH_MAX} characters", "cut off")
+            self.lose(_ADDRESS[0], f"longer than {ADDRESS_LENGTH_MAX} characters", "cut off")
         return address[:ADDRESS_LENGTH_MAX].rstrip()
 
     def _is_closed(self) -> bool:
@@ -266,7 +317,7 @@ class _RowReader:
         try:
             closes = datetime.datetime.strptime(date[:15], "%a %b %d %Y").date()  # noqa: DTZ007 a date alone
         except ValueError:
-            self.note(_PERMANENT_DATE, "closing date is no date", "registered as trading")
+            self.lose(_PERMANENT_DATE, "closing date is no date", "registered as trading")
             return False
         if closes > self._today:
             self.note(_PERMANENT_DATE, "closes for good later", "registered as trading")
@@ -279,15 +330,24 @@ class _RowReader:
         latitude = _number(self._columns[_LATITUDE])
         longitude = _number(self._columns[_LONGITUDE])
         if latitude is None or longitude is None:
-            self.note(_LATITUDE, "coordinates are no numbers", "coordinates left out")
+            self.lose(_LATITUDE, "coordinates are no numbers", "coordinates left out")
             return None, None
         if not (
             LATITUDE_MIN <= latitude <= LATITUDE_MAX and LONGITUDE_MIN <= longitude <= LONGITUDE_MAX
         ):
             wrong = _LONGITUDE if LATITUDE_MIN <= latitude <= LATITUDE_MAX else _LATITUDE
-            self.note(wrong, "coordinates outside the United Kingdom", "coordinates left out")
+            self.lose(wrong, "coordinates outside the United Kingdom", "coordinates left out")
             return None, None
-        return latitude.quantize(_DEGREE_QUANTUM), longitude.quantize(_DEGREE_QUANTUM)
+        return (
+            self._rounded(_LATITUDE, latitude, _DEGREE_QUANTUM, "°"),
+            self._rounded(_LONGITUDE, longitude, _DEGREE_QUANTUM, "°"),
+        )
+
+    def _rounded(self, column: str, number: Decimal, quantum: Decimal, unit: str) -> Decimal:
+        try:
+            return self._report.rounded(number, quantum, column=column, unit=unit)
+        except ValueError as error:
+            raise FuelFinderError(f"{self._path}, line {self._line}: {column}: {error}") from None
 
     def _products(self) -> Iterator[ProductSpec]:
         """Yield what the site sells. A price in doubt is left out; that it sells it is not."""
@@ -306,17 +366,11 @@ class _RowReader:
             what = f"price below {PRICE_PENCE_MIN} pence a litre"
         elif pence > PRICE_PENCE_MAX:
             what = f"price above {PRICE_PENCE_MAX} pence a litre"
-        elif (pounds := pence / _HUNDRED) != pounds.quantize(_PRICE_QUANTUM):
-            what = "price finer than a hundredth of a penny"
         else:
-            return pounds.quantize(_PRICE_QUANTUM)
-        self.note(column, what, "price left out")
+            return self._rounded(column, pence / _HUNDRED, _PRICE_QUANTUM, f"{CURRENCY} a litre")
+        self.lose(column, what, "price left out")
         return None
 
 
 def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text.strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return plain_decimal(text.strip())

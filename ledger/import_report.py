@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
@@ -65,8 +65,8 @@ class ImportReport:
     #: Lines without an id of their own, which go by their line numbers.
     numbered: int = 0
 
-    def leave_out(self, file: Path, line: int, reason: str) -> None:
-        """Note a line that cannot be used; UnusableFileError when strict."""
+    def leave_out(self, file: Path, line: int, reason: str) -> UnusableLine:
+        """Note a line that cannot be used, and return it; UnusableFileError when strict."""
         found = UnusableLine(str(file), line, reason[:REASON_CHARS_MAX])
         if self.is_strict:
             raise UnusableFileError(str(found))
@@ -75,6 +75,7 @@ class ImportReport:
             self.unusable.append(found)
         kind = _VALUES.sub("…", reason)[:REASON_CHARS_MAX]
         self.reasons[kind if kind in self.reasons or len(self.reasons) < REASONS_MAX else ""] += 1
+        return found
 
     def rounded(self, number: Decimal, quantum: Decimal, *, column: str, unit: str) -> Decimal:
         """Return a number with a column's places, half away from zero, and note if that moves it.
@@ -115,12 +116,16 @@ class ImportReport:
 
 
 def readable_rows(
-    path: Path, reader: csv.DictReader[str], report: ImportReport
+    path: Path,
+    reader: csv.DictReader[str],
+    report: ImportReport,
+    *,
+    on_unusable: Callable[[UnusableLine], object] = lambda _line: None,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file with their lines; those that cannot be read are reported.
 
     The file is open in UTF-8 with the error handler `surrogateescape`, so that one bad byte costs
-    its row and not the file.
+    its row and not the file. `on_unusable` hears of each row that cannot be read.
     """
     lines = reader.reader  # csv.DictReader's own line number stands still at an error
     while True:
@@ -133,12 +138,12 @@ def readable_rows(
             # A quotation mark that is never closed takes whole lines with it.
             with_it = lines.line_num - before - 1
             more = f", with it the {with_it} lines before it" if with_it > 0 else ""
-            report.leave_out(path, lines.line_num, f"no readable CSV: {error}{more}")
+            on_unusable(report.leave_out(path, lines.line_num, f"no readable CSV: {error}{more}"))
             continue
         if None in row.values() or None in row:
-            report.leave_out(path, reader.line_num, "wrong number of columns")
+            on_unusable(report.leave_out(path, reader.line_num, "wrong number of columns"))
         elif wrong := next((name for name, text in row.items() if not is_utf8(text)), None):
-            report.leave_out(path, reader.line_num, f"{wrong} is not UTF-8")
+            on_unusable(report.leave_out(path, reader.line_num, f"{wrong} is not UTF-8"))
         else:
             yield reader.line_num, row
 

@@ -65,6 +65,15 @@ def test_importing_again_changes_nothing(register: Path) -> None:
     assert figures(import_sites(register))["unchanged"] == "2"
 
 
+def test_strict_registers_nothing_where_something_cannot_be_used(register: Path) -> None:
+    with pytest.raises(CommandError, match=r"register.csv, line 3: .*price below 90 pence"):
+        import_sites(register, "--strict")
+    assert not Site.objects.exists()
+    assert "line 4: forecourts.node_id: no usable node id" in " ".join(
+        import_sites(register).split()
+    )
+
+
 def test_it_writes_the_report(register: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.csv"
     import_sites(register, "--report", report)

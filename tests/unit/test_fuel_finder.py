@@ -16,6 +16,7 @@ from ledger.fuel_finder import (
     give_codes,
     read_fuel_finder,
 )
+from ledger.import_report import ImportReport
 from ledger.specs import SiteSpec
 
 TODAY = datetime.date(2026, 11, 22)
@@ -72,7 +73,7 @@ def test_it_reads_a_clean_row(tmp_path: Path) -> None:
         ("1499.0000", "price above 250 pence a litre"),
         ("n/a", "price is no number"),
         ("NaN", "price is no number"),
-        ("129.905", "price finer than a hundredth of a penny"),
+        ("1_29.9", "price is no number"),
     ],
 )
 def test_it_leaves_a_doubtful_price_out_and_keeps_the_product(
@@ -82,6 +83,48 @@ def test_it_leaves_a_doubtful_price_out_and_keeps_the_product(
     assert dirty == [(what, "price left out")]
     assert site.products is not None
     assert [(p.code, p.unit_price) for p in site.products] == [("E10", None)]
+
+
+def test_it_rounds_what_is_finer_than_the_ledger_and_says_by_how_much(tmp_path: Path) -> None:
+    finer = {
+        "forecourts.fuel_price.E10": "129.905",
+        "forecourts.location.latitude": "51.70000750",
+    }
+    register = read(tmp_path, finer)
+    (site,) = register.sites
+    assert register.dirty == []
+    assert site.products is not None
+    assert [(p.code, p.unit_price) for p in site.products] == [("E10", Decimal("1.2991"))]
+    assert site.latitude == Decimal("51.700008")
+    told = {column: one.moved for (column, _), one in register.report.roundings.items()}
+    assert told == {
+        "forecourts.fuel_price.E10": Decimal("0.00005"),
+        "forecourts.location.latitude": Decimal("0.0000005"),
+    }
+    assert all("rounded half away from zero" in one for one in register.report.sentences())
+    with pytest.raises(FuelFinderError, match=r"line 2: .* has more places"):
+        read_fuel_finder(
+            tmp_path / "register.csv", today=TODAY, report=ImportReport(is_strict=True)
+        )
+
+
+def test_it_names_the_rows_that_it_could_not_use(tmp_path: Path) -> None:
+    path = tmp_path / "register.csv"
+    read(tmp_path, {}, {"forecourts.node_id": OTHER_NODE_ID, "forecourts.trading_name": "Other"})
+    header, one, other = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(header + one + b"\xff" + other + b"only,two\n" + other)
+    register = read_fuel_finder(path, today=TODAY)
+    assert (register.rows, register.skipped, len(register.sites)) == (4, 2, 2)
+    assert [(d.line, d.done) for d in register.dirty] == [(3, "row skipped"), (4, "row skipped")]
+    assert [one.line for one in register.report.unusable] == [3, 4]
+    with pytest.raises(FuelFinderError, match="line 3"):
+        read_fuel_finder(path, today=TODAY, report=ImportReport(is_strict=True))
+
+
+def test_it_leaves_out_what_nobody_can_see(tmp_path: Path) -> None:
+    site, dirty = read_one(tmp_path, trading_name="RIVER\u200bSIDE\x00")
+    assert site.name == "RIVERSIDE"
+    assert dirty == [("characters that nobody can see", "left out")]
 
 
 def test_the_bounds_of_a_price_are_plausible_themselves(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ledger.fuel_finder import DirtyValue, FuelFinder, FuelFinderError, give_codes, read_fuel_finder
+from ledger.import_report import ImportReport
 from ledger.models import Site
 from ledger.plausible import DAYS_BEFORE_REGISTRATION
 from ledger.services.audit import audit_record
@@ -31,7 +32,9 @@ class Command(BaseCommand):
 
     help = (
         "Registers the forecourts of a UK Fuel Finder export (CSV). Importing again updates what "
-        "changed and nothing else. Values that cannot be right are left out and reported."
+        "changed and nothing else. Values that cannot be right are left out and reported; prices "
+        "and coordinates are rounded half away from zero to what the ledger holds. Exit code 0 "
+        "when that is done, 1 when nothing was registered."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,6 +49,11 @@ class Command(BaseCommand):
                 f"(of a new one: {DAYS_BEFORE_REGISTRATION} days before today)"
             ),
         )
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="register nothing if any row or value cannot be used just as it stands",
+        )
         parser.add_argument("--report", type=Path, help="write each dirty value to this CSV file")
 
     def handle(
@@ -54,11 +62,14 @@ class Command(BaseCommand):
         file: Path,
         report: Path | None,
         first_day: datetime.date | None,
+        strict: bool,
         **options: Any,
     ) -> None:
         """Read, register, report."""
         try:
-            register = read_fuel_finder(file, today=timezone.localdate())
+            register = read_fuel_finder(
+                file, today=timezone.localdate(), report=ImportReport(is_strict=strict)
+            )
             taken = dict(Site.objects.values_list("code", "source_id"))
             with transaction.atomic():
                 specs = give_codes(register.sites, taken)
@@ -76,6 +87,8 @@ class Command(BaseCommand):
         console.print(summary_table(register, registrations))
         if register.dirty:
             console.print(dirty_table(register.dirty))
+        for sentence in register.report.sentences():
+            console.print(sentence, markup=False, highlight=False)
 
 
 def _record(file: Path, registrations: list[Registration]) -> None:
