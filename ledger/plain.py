@@ -55,8 +55,10 @@ REFUSED_CHARACTERS = "".join(
     "-".join(_written(end) for end in sorted({first, last})) for first, last in _REFUSED_RANGES
 )
 _REFUSED = re.compile(f"[{REFUSED_CHARACTERS}]")
-#: Control characters that a text of several lines is made of.
 _OF_LINES = re.compile(r"[\t\n\r]")
+#: What people's own words are made of, too: lines, and the joiners and selectors of emoji and of
+#: some scripts.
+_OF_WORDS = re.compile(r"[\t\n\r\u200c\u200d\ufe00-\ufe0f]")
 
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _LEAP_SECOND = re.compile(
@@ -75,16 +77,16 @@ class PlainTextError(ValueError):
         super().__init__(self.code)
 
 
-def plain_text(text: str, *, has_lines: bool = False) -> str:
+def plain_text(text: str, *, is_prose: bool = False) -> str:
     """Return a text as it is compared and stored: in NFC, without blanks around it.
 
     PlainTextError where it holds a control character, one that is drawn as nothing, one that
-    changes the direction, or half of a surrogate pair. With `has_lines` it may hold tabs and
-    line breaks.
+    changes the direction, or half of a surrogate pair. What people write in their own words
+    (`is_prose`) may hold tabs and line breaks, and what emoji are joined with.
     """
     if text.isascii() and text.isprintable():
         return text.strip()
-    found = _REFUSED.search(_OF_LINES.sub(" ", text) if has_lines else text)
+    found = _REFUSED.search(_OF_WORDS.sub(" ", text) if is_prose else text)
     if found:
         raise PlainTextError(found[0])
     return unicodedata.normalize("NFC", text).strip()

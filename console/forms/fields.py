@@ -139,7 +139,7 @@ class ConsoleField(BoundField):
 class PlainCharField(forms.CharField):
     """A text as the ledger compares it: in NFC, without blanks around it, nothing invisible in it.
 
-    A textarea may hold tabs and line breaks.
+    A textarea is for people's own words, which may have lines and emoji.
     """
 
     default_error_messages = {  # noqa: RUF012 Django's own convention
@@ -150,7 +150,7 @@ class PlainCharField(forms.CharField):
         """Return the text; ValidationError where it holds what nobody can see."""
         text = super().to_python(value) or ""
         try:
-            return plain_text(text, has_lines=isinstance(self.widget, forms.Textarea))
+            return plain_text(text, is_prose=isinstance(self.widget, forms.Textarea))
         except PlainTextError as error:
             raise ValidationError(
                 self.error_messages["invisible"],
