@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db import connection
 
 from ledger import canonical
+from ledger.differences import difference_of
 from ledger.models import DaySeal, Dip, FiscalDay, Kind, Nozzle, Site, Tank, Totalizer
 from ledger.selectors.deliveries import deliveries_in_days
 from ledger.sql import statement
@@ -61,8 +62,8 @@ class MeterLine:
 
     @property
     def difference(self) -> Decimal | None:
-        """Recorded litres less metered ones: negative where fuel ran that nobody recorded."""
-        return None if self.metered is None else self.recorded - self.metered
+        """Metered litres less recorded ones: positive where fuel ran that nobody recorded."""
+        return difference_of(self.metered, self.recorded)
 
     @property
     def agrees(self) -> bool:
