@@ -10,10 +10,13 @@ import psycopg.errors
 import pytest
 from django.db import InternalError, connection, transaction
 from django.db.utils import IntegrityError
+from django.test import Client
 
+from console.models import Role
 from ledger.models import (
     AuditEvent,
     CorrectionPosting,
+    DaySeal,
     DeclaredTotal,
     Delivery,
     Dip,
@@ -26,8 +29,10 @@ from ledger.models import (
 from ledger.selectors.days import day_summary
 from ledger.selectors.reconciliation import Difference, reconciliation
 from ledger.selectors.reports_day import day_report
+from ledger.selectors.reports_stock import stock_trend
 from ledger.services.days import DayError
 from ledger.services.sealing import difference_explain
+from ledger.wet_stock import MeteredBy, TankMovement
 from tests.factories import make_day, make_entry, make_forecourt, make_user
 
 pytestmark = pytest.mark.django_db
@@ -302,3 +307,101 @@ def test_days_sealed_before_differences_had_one_sign_stay_explained(site: Site) 
     FiscalDay.objects.filter(pk=day.pk).update(sealed_at=CLOSED)
     day.refresh_from_db()
     assert reconciliation(day).differences[0].is_explained
+
+
+class TestMeteredLitres:
+    """The totalizers say what left the tanks, where they were read; entries where not."""
+
+    @pytest.fixture
+    def day(self, site: Site) -> FiscalDay:
+        """Three sales of 10 L at nozzle 1/1, of which one was lost, and a test of 5 L."""
+        day = closed_day(site, entry_count=6, highest_sequence=7, last_sequence=7)
+        nozzle = {"fuelling_point": 1, "nozzle": 1}
+        for sequence, kind, volume in ((4, Kind.SALE, 10), (5, Kind.SALE, 10), (7, Kind.TEST, 5)):
+            make_entry(
+                site, fiscal_day=str(DAY), sequence=sequence, kind=kind, volume=Decimal(volume),
+                **nozzle,
+            )  # fmt: skip
+        # The factory's three sales name no nozzle: nobody's meter proves them.
+        dip(day, "1000.000", str(1000 - VOLUME - 30))
+        return day
+
+    def read(self, day: FiscalDay, opening: str | None, closing: str | None, **values: Any) -> None:
+        given = {"fuelling_point": 1, "nozzle": 1, "product": "E10"} | values
+        Totalizer.objects.create(
+            site=day.site, fiscal_day=day.fiscal_day, **given,
+            opening=opening and Decimal(opening), closing=closing and Decimal(closing),
+        )  # fmt: skip
+
+    def movement(self, day: FiscalDay) -> TankMovement:
+        [line] = reconciliation(day).wet_stock.tanks
+        [trend] = stock_trend(site=day.site, first=DAY, last=DAY)
+        assert trend.lines[0].movement == line.movement, "the report and the day say the same"
+        return line.movement
+
+    def test_a_lost_entry_is_no_loss_from_the_tank(self, day: FiscalDay) -> None:
+        assert self.movement(day).variance == Decimal(-10), "entries alone make it one"
+        self.read(day, "500.000", "535.000")
+        movement = self.movement(day)
+        assert (movement.metered, movement.tests) == (VOLUME + 35, Decimal(5))
+        assert movement.variance == Decimal(0)
+        assert movement.metered_by == MeteredBy.BOTH
+
+    def test_a_tank_whose_nozzles_were_all_read_is_metered_by_totalizers(
+        self, day: FiscalDay
+    ) -> None:
+        self.read(day, "0.000", "12.000", fuelling_point=2, nozzle=2, product="B7")
+        Dip.objects.create(
+            site=day.site, fiscal_day=DAY, tank=2, product="B7",
+            opening_volume=Decimal(100), closing_volume=Decimal(88),
+        )  # fmt: skip
+        [_, diesel] = reconciliation(day).wet_stock.tanks
+        assert diesel.movement.metered_by == MeteredBy.TOTALIZERS
+        assert diesel.movement.variance == Decimal(0), "though not one entry tells of it"
+
+    @pytest.mark.parametrize(
+        ("opening", "closing"),
+        [(None, "535.000"), ("500.000", None), ("999999.000", "4.000")],
+        ids=["not read first", "not read last", "exchanged"],
+    )
+    def test_a_totalizer_that_was_not_read_twice_proves_nothing(
+        self, day: FiscalDay, opening: str | None, closing: str | None
+    ) -> None:
+        self.read(day, opening, closing)
+        movement = self.movement(day)
+        assert (movement.metered, movement.metered_by) == (VOLUME + 25, MeteredBy.ENTRIES)
+
+    def test_an_entry_counts_for_the_tank_that_it_names(self, day: FiscalDay) -> None:
+        make_entry(
+            day.site, fiscal_day=str(DAY), sequence=8, volume=Decimal(3), tank=2,
+            fuelling_point=1, nozzle=1,
+        )  # fmt: skip
+        self.read(day, "500.000", "538.000")
+        assert self.movement(day).metered == VOLUME + 35, "what it does not tell is the nozzle's"
+
+    def test_pages_and_files_say_what_metered_it(self, day: FiscalDay, client: Client) -> None:
+        self.read(day, "500.000", "535.000")
+        client.force_login(make_user(role=Role.STAFF))
+        days = f"/sites/LON-1/days/{DAY}/reconciliation/"
+        stock = f"/reports/stock/?site=LON-1&first={DAY}&last={DAY}"
+        for address in (days, stock):
+            assert "<td>totalizers and entries</td>" in client.get(address).text
+        assert client.get(f"{stock}&format=csv").text.splitlines()[1].split(",")[5:7] == [
+            str(VOLUME + 35),
+            "both",
+        ]
+        [trend] = client.get(f"{stock}&format=json").json()["tanks"]
+        assert trend["lines"][0]["movement"]["metered_by"] == "both"
+
+    def test_a_day_sealed_by_entries_alone_stays_as_it_was(self, day: FiscalDay) -> None:
+        self.read(day, "500.000", "535.000")
+        DaySeal.objects.create(
+            site=day.site, fiscal_day=DAY, entry_marks=b"",
+            document='["seal", 2, 1]\n["allowance", "5.0", "20.000", "10.0", "492.104"]\n'
+            '["tank", 1, "E10"]\n',
+        )  # fmt: skip
+        FiscalDay.objects.filter(pk=day.pk).update(sealed_at=CLOSED)
+        day.refresh_from_db()
+        [line] = reconciliation(day).wet_stock.tanks
+        assert line.movement.metered_by == MeteredBy.ENTRIES
+        assert line.movement.metered == VOLUME + 25
