@@ -24,7 +24,7 @@ from ledger.selectors.reports_stock import TankTrend
 
 COLUMNS = ("part", "currency", "about", "kind", "entries", "litres", "gross", "tax", "net")
 STOCK_COLUMNS = (
-    *("fiscal_day", "tank", "product", "opening_l", "delivered_l", "metered_l", "metered_by"),
+    *("fiscal_day", "tank", "product", "opening_l", "delivered_l", "metered_l"),
     *("tests_returned_l", "book_l", "closing_l", "variance_l"),
 )
 Row = tuple[Any, ...]
@@ -172,5 +172,5 @@ def stock_rows(trends: list[TankTrend]) -> Iterator[Row]:
             was = line.movement
             yield (
                 *(line.day, trend.tank, trend.product, was.opening, was.delivered, was.metered),
-                *(was.metered_by.value, was.tests, was.book, was.closing, was.variance),
+                *(was.tests, was.book, was.closing, was.variance),
             )

@@ -1,7 +1,7 @@
 """Wet stock: what a tank should hold by the books, and how far from it a dip may be.
 
 Pure formulas over litres at pump conditions, all `Decimal`. Book stock is the opening dip plus
-deliveries less what the meters counted, tests that went back into the tank added back; the variance
+deliveries less what the meters sold, tests that went back into the tank added back; the variance
 is the closing dip less book. One day says little, for gauge and meter have their own errors; so
 each rule allows a part of the throughput and some litres on top, and the month so far is judged
 beside the day.
@@ -12,9 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-
-from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 #: Vendors of tank gauges advise to look into more than 0.5 % of what was sold.
 WET_STOCK_DAILY_PERMILLE = Decimal("5.0")
@@ -42,27 +39,17 @@ class Allowance:
         return allowed.quantize(_MILLILITRE, ROUND_HALF_UP)
 
 
-class MeteredBy(models.TextChoices):
-    """How it is known what went through a tank's nozzles."""
-
-    TOTALIZERS = "totalizers", _("totalizers")
-    ENTRIES = "entries", _("entries")
-    BOTH = "both", _("totalizers and entries")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TankMovement:
     """What went into and out of a tank in one day, in litres; a dip of None was not taken.
 
-    `metered` is all that went through its nozzles, and `metered_by` says how that is known;
-    `tests` is the part that went back.
+    `metered` is all that its nozzles' meters counted, `tests` the part that went back.
     """
 
     opening: Decimal | None
     delivered: Decimal = Decimal(0)
     metered: Decimal = Decimal(0)
     tests: Decimal = Decimal(0)
-    metered_by: MeteredBy = MeteredBy.ENTRIES
     closing: Decimal | None
 
     @property

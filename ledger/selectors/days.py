@@ -14,7 +14,6 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ledger.differences import difference_of
 from ledger.models import (
     Correction,
     CorrectionPosting,
@@ -73,8 +72,10 @@ class ProductDay:
 
     @property
     def difference(self) -> Measure | None:
-        """What was declared (no taxes are) less the day's own turnover; None without that."""
-        return difference_of(self.declared, self.turnover - self.earlier)
+        """The day's own turnover less what was declared (no taxes are); None without that."""
+        if self.declared is None:
+            return None
+        return self.turnover - self.earlier - self.declared
 
     @property
     def agrees(self) -> bool:
@@ -132,9 +133,9 @@ class DaySummary:
 
     @property
     def difference(self) -> Measure:
-        """What the site declared less the day's own turnover."""
+        """The day's own turnover less what the site declared."""
         earlier = sum((row.earlier for row in self.products), Measure())
-        return self.declared - (self.turnover - earlier)
+        return self.turnover - earlier - self.declared
 
     @property
     def totals_agree(self) -> bool:

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db.models import F, Sum
 
-from ledger.differences import difference_of
 from ledger.models import (
     CorrectionPosting,
     DayTotal,
@@ -33,11 +32,10 @@ Subject = Explanation.Subject
 class Difference:
     """Something that does not agree, exactly as it is: `stated` is what an explanation repeats.
 
-    `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: declared or
-    metered less the ledger, or the variance; `allowed` is how many litres a variance may be.
-    `outdated` are explanations of what it was before. `close_reason` is why staff closed the day,
-    where that says already why the site declared nothing. `stated_turned` is the text with the
-    other sign, as days have it that were sealed before differences had one sign everywhere.
+    `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
+    less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are
+    explanations of what it was before. `close_reason` is why staff closed the day, where that says
+    already why the site declared nothing.
     """
 
     subject: Explanation.Subject
@@ -50,7 +48,6 @@ class Difference:
     explanation: Explanation | None = None
     outdated: list[Explanation] = field(default_factory=list)
     close_reason: str = ""
-    stated_turned: str = ""
 
     @property
     def is_explained(self) -> bool:
@@ -88,8 +85,8 @@ class TurnoverLine:
 
     @property
     def difference(self) -> Measure | None:
-        """Declared less effective, None without a declaration. Taxes are not declared."""
-        return difference_of(self.declared, self.effective)
+        """Effective less declared, None without a declaration. Taxes are not declared."""
+        return None if self.declared is None else self.effective - self.declared
 
     @property
     def agrees(self) -> bool:
@@ -129,8 +126,8 @@ class Reconciliation:
 
     @property
     def difference(self) -> Measure:
-        """Declared less effective."""
-        return self.declared - self.effective
+        """Effective less declared."""
+        return self.effective - self.declared
 
     @property
     def unexplained(self) -> list[Difference]:
@@ -185,7 +182,7 @@ def reconciliation(day: FiscalDay) -> Reconciliation:
         earlier=earlier,
         missing=missing_ranges(day),
         wet_stock=stock,
-        differences=_explained(found, explanations_of(day), is_sealed=day.sealed_at is not None),
+        differences=_explained(found, explanations_of(day)),
     )
 
 
@@ -238,20 +235,18 @@ def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference
             key="",
             # Entries never go, so these two numbers say which ones are missing.
             stated=f"{day.missing_count} of {day.expected_count}",
-            count=day.missing_count,
+            count=-day.missing_count,
         )
     if day.closed_at is not None and not any(line.declared is not None for line in products):
         total = sum((line.effective for line in products), Measure())
         if total.count or total.amount:
-            left = Measure() - total
             yield Difference(
                 subject=Subject.DECLARATION,
                 key="",
-                stated=_stated(left),
-                stated_turned=_stated(total),
-                count=left.count,
-                volume=left.volume,
-                amount=left.amount,
+                stated=_stated(total),
+                count=total.count,
+                volume=total.volume,
+                amount=total.amount,
                 close_reason=day.close_reason if day.is_closed_by_hand else "",
             )
 
@@ -263,7 +258,6 @@ def _of_product(line: TurnoverLine) -> Iterable[Difference]:
             subject=Subject.PRODUCT,
             key=line.product,
             stated=_stated(left),
-            stated_turned=_stated(Measure() - left),
             count=left.count,
             volume=left.volume,
             amount=left.amount,
@@ -276,7 +270,6 @@ def _of_nozzle(line: MeterLine) -> Iterable[Difference]:
             subject=Subject.NOZZLE,
             key=f"{line.fuelling_point}/{line.nozzle}",
             stated=f"{line.difference:.3f}",
-            stated_turned=f"{-line.difference:.3f}",
             volume=line.difference,
         )
 
@@ -304,23 +297,19 @@ def _stated(measure: Measure) -> str:
     return f"{measure.count} {measure.volume:.3f} {measure.amount:.2f}"
 
 
-def _explained(
-    found: list[Difference], explanations: list[Explanation], *, is_sealed: bool
-) -> list[Difference]:
+def _explained(found: list[Difference], explanations: list[Explanation]) -> list[Difference]:
     """Return the differences with the newest explanation that covers each."""
     explained = []
     for one in found:
-        # In a sealed day nothing turns any more, so the other sign can only be the older writing.
-        texts = {one.stated, one.stated_turned} if is_sealed else {one.stated}
         about = [
             each for each in explanations if (each.subject, each.key) == (one.subject, one.key)
         ]
-        covering = [each for each in about if each.difference in texts]
+        covering = [each for each in about if each.difference == one.stated]
         explained.append(
             replace(
                 one,
                 explanation=covering[0] if covering else None,
-                outdated=[each for each in about if each.difference not in texts],
+                outdated=[each for each in about if each.difference != one.stated],
             )
         )
     return explained

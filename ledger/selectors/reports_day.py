@@ -15,7 +15,6 @@ from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
-from ledger.differences import difference_of
 from ledger.models import (
     Correction,
     CorrectionPosting,
@@ -78,7 +77,8 @@ class NozzleLine:
     @property
     def difference(self) -> Decimal | None:
         """Litres through the meter less those of the entries."""
-        return difference_of(self.metered, self.dispensed)
+        metered = self.metered
+        return None if metered is None else metered - self.dispensed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def stock_trend(
     An end that is open is that of the site's plausible days.
 
     What corrections moved counts on the day when the fuel flowed, if they were posted up to the
-    end of the period. Six queries, however long the period is.
+    end of the period. Five queries, however long the period is.
     """
     if site is None:
         return []

@@ -1,9 +1,4 @@
-"""Wet stock and totalizers: what the tanks and the meters say beside what was sold.
-
-A nozzle's totalizer proves what ran through it, also where an entry was lost; so litres are taken
-from totalizers that were read at both ends of the day and did not go backwards, and from entries
-where not.
-"""
+"""Wet stock and totalizers: what the tanks and the meters say beside what was sold."""
 
 from __future__ import annotations
 
@@ -17,11 +12,10 @@ from decimal import Decimal
 from django.db import connection
 
 from ledger import canonical
-from ledger.differences import difference_of
 from ledger.models import DaySeal, Dip, FiscalDay, Kind, Nozzle, Site, Tank, Totalizer
 from ledger.selectors.deliveries import deliveries_in_days
 from ledger.sql import statement
-from ledger.wet_stock import Allowance, MeteredBy, TankMovement, Variance, cumulative
+from ledger.wet_stock import Allowance, TankMovement, Variance, cumulative
 
 #: The kinds of entries for which fuel ran through a meter.
 METERED_KINDS = (Kind.SALE, Kind.TEST, Kind.DRIVE_OFF)
@@ -67,8 +61,8 @@ class MeterLine:
 
     @property
     def difference(self) -> Decimal | None:
-        """Metered litres less recorded ones: positive where fuel ran that nobody recorded."""
-        return difference_of(self.metered, self.recorded)
+        """Recorded litres less metered ones: negative where fuel ran that nobody recorded."""
+        return None if self.metered is None else self.recorded - self.metered
 
     @property
     def agrees(self) -> bool:
@@ -125,14 +119,12 @@ class StockSetup:
     """What wet stock is judged by: the rules, and where fuel comes from.
 
     `draws` has the tank of each fuelling point and nozzle, `holds` the product of each tank.
-    `trusts_totalizers` is false for days sealed when litres were taken from entries alone.
     """
 
     daily: Allowance
     monthly: Allowance
     draws: dict[tuple[int, int], int] = field(default_factory=dict)
     holds: dict[int, str] = field(default_factory=dict)
-    trusts_totalizers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +137,7 @@ class WetStock:
 
 
 def wet_stock_of_day(day: FiscalDay) -> WetStock:
-    """Return tanks and nozzles of a day, the tanks with the month so far. Seven queries.
+    """Return tanks and nozzles of a day, the tanks with the month so far. Six queries.
 
     The month is that of the fiscal day; its entries are read once. A sealed day is judged by the
     setup that it was sealed with, and by the days of its month that were sealed by then.
@@ -215,7 +207,6 @@ def setup_of_day(day: FiscalDay) -> StockSetup:
 
 def _sealed_setup(lines: str) -> StockSetup:
     allowances: list[Allowance] = []
-    trusts_totalizers = False
     draws: dict[tuple[int, int], int] = {}
     holds: dict[int, str] = {}
     for line in lines.split("\n")[:-1]:
@@ -226,8 +217,6 @@ def _sealed_setup(lines: str) -> StockSetup:
                 Allowance(permille=day_permille, litres=day_litres),
                 Allowance(permille=month_permille, litres=month_litres),
             ]
-        elif what == "metering":
-            trusts_totalizers = True
         elif what == "nozzle":
             point, nozzle, tank = values
             draws[point, nozzle] = tank
@@ -235,13 +224,7 @@ def _sealed_setup(lines: str) -> StockSetup:
             tank, product = values
             holds[tank] = product
     daily, monthly = allowances
-    return StockSetup(
-        daily=daily,
-        monthly=monthly,
-        draws=draws,
-        holds=holds,
-        trusts_totalizers=trusts_totalizers,
-    )
+    return StockSetup(daily=daily, monthly=monthly, draws=draws, holds=holds)
 
 
 def metered_in_days(
@@ -289,11 +272,10 @@ def tank_movements(
     metered: Iterable[Metered],
     setup: StockSetup,
 ) -> dict[tuple[int, str], dict[datetime.date, TankMovement]]:
-    """Return each tank's movements by day, for the days in which it was dipped. Three queries.
+    """Return each tank's movements by day, for the days in which it was dipped. Two queries.
 
     The key is the tank and its product. An entry that does not name its tank counts for the one
-    that its nozzle draws from, else for the site's only tank of its product. What a totalizer
-    counted beyond its entries counts for the tank that its nozzle draws from.
+    that its nozzle draws from, else for the site's only tank of its product.
     """
     dips = list(
         Dip.objects.filter(site=site, fiscal_day__range=(first, last)).order_by(
@@ -303,19 +285,15 @@ def tank_movements(
     if not dips:
         return {}
     delivered = _delivered(site, first, last)
-    given = _Given(setup)
-    given.add_entries(metered)
-    if setup.trusts_totalizers:
-        given.add_totalizers(Totalizer.objects.filter(site=site, fiscal_day__range=(first, last)))
+    gave, tests = _by_tank(setup, metered)
     movements: dict[tuple[int, str], dict[datetime.date, TankMovement]] = defaultdict(dict)
     for dip in dips:
         key = (dip.tank, dip.fiscal_day)
         movements[dip.tank, dip.product][dip.fiscal_day] = TankMovement(
             opening=dip.opening_volume,
             delivered=delivered.get(key, _NOTHING),
-            metered=given.litres.get(key, _NOTHING),
-            tests=given.tests.get(key, _NOTHING),
-            metered_by=given.known_by(key),
+            metered=gave.get(key, _NOTHING),
+            tests=tests.get(key, _NOTHING),
             closing=dip.closing_volume,
         )
     return movements
@@ -333,75 +311,25 @@ def _delivered(site: Site, first: datetime.date, last: datetime.date) -> _ByTank
     return delivered
 
 
-class _Given:
-    """What each tank gave in each day, and how that is known."""
-
-    def __init__(self, setup: StockSetup) -> None:
-        self.litres: _ByTank = defaultdict(Decimal)
-        #: The part of it that was tests, which entries alone tell.
-        self.tests: _ByTank = defaultdict(Decimal)
-        self._draws = setup.draws
-        self._holding: dict[str, list[int]] = defaultdict(list)
-        for tank, product in setup.holds.items():
-            self._holding[product].append(tank)
-        #: Litres of entries by day and nozzle, and the tanks that they count for.
-        self._recorded: dict[tuple[datetime.date, int, int], Decimal] = defaultdict(Decimal)
-        self._tanks: dict[tuple[datetime.date, int, int], set[int]] = defaultdict(set)
-        #: Tanks and days with litres that are known by entries alone, and by totalizers.
-        self._by_entries: dict[tuple[int, datetime.date], set[tuple[int | None, int | None]]] = (
-            defaultdict(set)
-        )
-        self._by_totalizers: set[tuple[int, datetime.date]] = set()
-
-    def add_entries(self, metered: Iterable[Metered]) -> None:
-        """Add what entries say."""
-        for row in metered:
-            nozzle = (row.fuelling_point, row.nozzle)
-            if row.fuelling_point is not None and row.nozzle is not None:
-                self._recorded[row.fiscal_day, row.fuelling_point, row.nozzle] += row.volume
-            tank = row.tank
-            if tank is None:
-                tank = self._tank_of(row.fuelling_point, row.nozzle, row.product)
-            if tank is None:
-                continue
-            self.litres[tank, row.fiscal_day] += row.volume
-            self._by_entries[tank, row.fiscal_day].add(nozzle)
-            if row.fuelling_point is not None and row.nozzle is not None:
-                self._tanks[row.fiscal_day, row.fuelling_point, row.nozzle].add(tank)
-            if row.kind == Kind.TEST:
-                self.tests[tank, row.fiscal_day] += row.volume
-
-    def add_totalizers(self, readings: Iterable[Totalizer]) -> None:
-        """Add what totalizers counted beyond the entries; after `add_entries`."""
-        for one in readings:
-            if one.opening is None or one.closing is None or one.closing < one.opening:
-                continue  # not read twice, or exchanged within the day
-            nozzle = (one.fiscal_day, one.fuelling_point, one.nozzle)
-            tanks = self._tanks[nozzle]
-            tank = self._tank_of(one.fuelling_point, one.nozzle, one.product)
-            if tank is None and len(tanks) == 1:
-                tank = next(iter(tanks))
-            if tank is None:
-                continue
-            self.litres[tank, one.fiscal_day] += one.closing - one.opening - self._recorded[nozzle]
-            for each in {tank, *tanks}:
-                self._by_totalizers.add((each, one.fiscal_day))
-                self._by_entries[each, one.fiscal_day].discard((one.fuelling_point, one.nozzle))
-
-    def known_by(self, key: tuple[int, datetime.date]) -> MeteredBy:
-        """Return how a tank's litres of a day are known."""
-        if key not in self._by_totalizers:
-            return MeteredBy.ENTRIES
-        return MeteredBy.BOTH if self._by_entries[key] else MeteredBy.TOTALIZERS
-
-    def _tank_of(self, fuelling_point: int | None, nozzle: int | None, product: str) -> int | None:
-        """Return the tank that a nozzle draws from, else the site's only one of a product."""
-        if fuelling_point is not None and nozzle is not None:
-            tank = self._draws.get((fuelling_point, nozzle))
-            if tank is not None:
-                return tank
-        holding = self._holding[product]
-        return holding[0] if len(holding) == 1 else None
+def _by_tank(setup: StockSetup, metered: Iterable[Metered]) -> tuple[_ByTank, _ByTank]:
+    """Return what each tank gave in each day, and the part of it that was tests."""
+    holding: dict[str, list[int]] = defaultdict(list)
+    for tank, product in setup.holds.items():
+        holding[product].append(tank)
+    gave: _ByTank = defaultdict(Decimal)
+    tests: _ByTank = defaultdict(Decimal)
+    for row in metered:
+        number = row.tank
+        if number is None and row.fuelling_point is not None and row.nozzle is not None:
+            number = setup.draws.get((row.fuelling_point, row.nozzle))
+        if number is None and len(holding[row.product]) == 1:
+            number = holding[row.product][0]
+        if number is None:
+            continue
+        gave[number, row.fiscal_day] += row.volume
+        if row.kind == Kind.TEST:
+            tests[number, row.fiscal_day] += row.volume
+    return gave, tests
 
 
 def _meter_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[MeterLine]:

@@ -10,13 +10,10 @@ import psycopg.errors
 import pytest
 from django.db import InternalError, connection, transaction
 from django.db.utils import IntegrityError
-from django.test import Client
 
-from console.models import Role
 from ledger.models import (
     AuditEvent,
     CorrectionPosting,
-    DaySeal,
     DeclaredTotal,
     Delivery,
     Dip,
@@ -26,13 +23,9 @@ from ledger.models import (
     Site,
     Totalizer,
 )
-from ledger.selectors.days import day_summary
 from ledger.selectors.reconciliation import Difference, reconciliation
-from ledger.selectors.reports_day import day_report
-from ledger.selectors.reports_stock import stock_trend
 from ledger.services.days import DayError
 from ledger.services.sealing import difference_explain
-from ledger.wet_stock import MeteredBy, TankMovement
 from tests.factories import make_day, make_entry, make_forecourt, make_user
 
 pytestmark = pytest.mark.django_db
@@ -118,13 +111,13 @@ def test_missing_entries_differ_by_which_ones(site: Site) -> None:
 def test_what_was_not_declared_at_all_differs_with_what_there_is(site: Site) -> None:
     day = closed_day(site)
     DeclaredTotal.objects.all().delete()
-    assert found(day) == {"declaration": "-3 -97.221 -143.79"}
+    assert found(day) == {"declaration": "3 97.221 143.79"}
 
 
 def test_turnover_differs_by_product_in_count_litres_and_amount(site: Site) -> None:
     day = closed_day(site)
     declare(day, count=4, volume=VOLUME + 1, amount=AMOUNT - Decimal("0.01"))
-    assert found(day) == {"product-E10": "1 1.000 -0.01"}
+    assert found(day) == {"product-E10": "-1 -1.000 0.01"}
 
 
 def test_corrections_of_the_day_count_and_those_of_earlier_days_stand_apart(site: Site) -> None:
@@ -134,7 +127,7 @@ def test_corrections_of_the_day_count_and_those_of_earlier_days_stand_apart(site
     assert compared.differences == []
     assert (compared.earlier.count, compared.earlier.volume) == (-1, Decimal("-5.000"))
     post(day, of_day=DAY, side=-1, volume="32.407")
-    assert found(day) == {"product-E10": "1 32.407 47.93"}
+    assert found(day) == {"product-E10": "-1 -32.407 -47.93"}
     [line] = reconciliation(day).products
     assert (line.recorded.count, line.corrected.count, line.effective.count) == (3, -1, 2)
 
@@ -150,7 +143,7 @@ def test_a_meter_differs_from_its_entries_tests_included_and_refunds_left_out(si
     )  # fmt: skip
     assert found(day) == {}, "a hundredth of a litre is what a meter cannot tell"
     Totalizer.objects.filter(pk=reading.pk).update(closing=Decimal("512.500"))
-    assert found(day) == {"nozzle-1-1": "2.500"}
+    assert found(day) == {"nozzle-1-1": "-2.500"}
     Totalizer.objects.filter(pk=reading.pk).update(closing=None)
     assert found(day) == {}
 
@@ -164,7 +157,7 @@ def test_a_correction_of_litres_counts_for_meter_and_tank(site: Site) -> None:
     nozzle = {"fuelling_point": 1, "nozzle": 1}
     post(day, of_day=DAY, side=-1, volume="32.407")
     post(day, of_day=DAY, side=1, volume="32.407", **nozzle)
-    assert found(day) == {"nozzle-1-1": "-25.407"}
+    assert found(day) == {"nozzle-1-1": "25.407"}
 
 
 def test_a_tank_s_book_is_its_dip_deliveries_and_sales_by_nozzle_or_product(site: Site) -> None:
@@ -271,137 +264,3 @@ def test_nothing_is_explained_in_a_sealed_day(site: Site) -> None:
     FiscalDay.objects.filter(pk=day.pk).update(sealed_at=CLOSED)
     with pytest.raises(DayError, match="sealed"):
         explain(day, one)
-
-
-def test_a_lost_entry_has_the_same_sign_wherever_a_difference_is_shown(site: Site) -> None:
-    """Declared or metered less the ledger: what the ledger lacks is positive."""
-    day = closed_day(site, last_sequence=4)
-    declare(day, 4, VOLUME + 10, AMOUNT + 15)
-    Totalizer.objects.create(
-        site=site, fiscal_day=DAY, fuelling_point=1, nozzle=1, product="E10",
-        opening=Decimal(500), closing=Decimal(510),
-    )  # fmt: skip
-    assert found(day) == {
-        "missing": "1 of 4",
-        "product-E10": "1 10.000 15.00",
-        "nozzle-1-1": "10.000",
-    }
-    compared, summary = reconciliation(day), day_summary(day)
-    assert [one.count or one.volume for one in compared.differences] == [1, 1, 10]
-    assert compared.difference.amount == summary.difference.amount == Decimal(15)
-    assert [line.difference for line in compared.wet_stock.nozzles] == [10]
-    assert [line.difference for line in day_report(day).nozzles] == [10]
-
-
-def test_days_sealed_before_differences_had_one_sign_stay_explained(site: Site) -> None:
-    day = closed_day(site)
-    declare(day, 2)
-    [one] = reconciliation(day).differences
-    explain(day, one)
-    written = {"difference": one.stated_turned}
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        Explanation.objects.update(**written)
-        cursor.execute("SET LOCAL session_replication_role = origin")
-    assert not reconciliation(day).differences[0].is_explained, "open to be looked at again"
-    FiscalDay.objects.filter(pk=day.pk).update(sealed_at=CLOSED)
-    day.refresh_from_db()
-    assert reconciliation(day).differences[0].is_explained
-
-
-class TestMeteredLitres:
-    """The totalizers say what left the tanks, where they were read; entries where not."""
-
-    @pytest.fixture
-    def day(self, site: Site) -> FiscalDay:
-        """Three sales of 10 L at nozzle 1/1, of which one was lost, and a test of 5 L."""
-        day = closed_day(site, entry_count=6, highest_sequence=7, last_sequence=7)
-        nozzle = {"fuelling_point": 1, "nozzle": 1}
-        for sequence, kind, volume in ((4, Kind.SALE, 10), (5, Kind.SALE, 10), (7, Kind.TEST, 5)):
-            make_entry(
-                site, fiscal_day=str(DAY), sequence=sequence, kind=kind, volume=Decimal(volume),
-                **nozzle,
-            )  # fmt: skip
-        # The factory's three sales name no nozzle: nobody's meter proves them.
-        dip(day, "1000.000", str(1000 - VOLUME - 30))
-        return day
-
-    def read(self, day: FiscalDay, opening: str | None, closing: str | None, **values: Any) -> None:
-        given = {"fuelling_point": 1, "nozzle": 1, "product": "E10"} | values
-        Totalizer.objects.create(
-            site=day.site, fiscal_day=day.fiscal_day, **given,
-            opening=opening and Decimal(opening), closing=closing and Decimal(closing),
-        )  # fmt: skip
-
-    def movement(self, day: FiscalDay) -> TankMovement:
-        [line] = reconciliation(day).wet_stock.tanks
-        [trend] = stock_trend(site=day.site, first=DAY, last=DAY)
-        assert trend.lines[0].movement == line.movement, "the report and the day say the same"
-        return line.movement
-
-    def test_a_lost_entry_is_no_loss_from_the_tank(self, day: FiscalDay) -> None:
-        assert self.movement(day).variance == Decimal(-10), "entries alone make it one"
-        self.read(day, "500.000", "535.000")
-        movement = self.movement(day)
-        assert (movement.metered, movement.tests) == (VOLUME + 35, Decimal(5))
-        assert movement.variance == Decimal(0)
-        assert movement.metered_by == MeteredBy.BOTH
-
-    def test_a_tank_whose_nozzles_were_all_read_is_metered_by_totalizers(
-        self, day: FiscalDay
-    ) -> None:
-        self.read(day, "0.000", "12.000", fuelling_point=2, nozzle=2, product="B7")
-        Dip.objects.create(
-            site=day.site, fiscal_day=DAY, tank=2, product="B7",
-            opening_volume=Decimal(100), closing_volume=Decimal(88),
-        )  # fmt: skip
-        [_, diesel] = reconciliation(day).wet_stock.tanks
-        assert diesel.movement.metered_by == MeteredBy.TOTALIZERS
-        assert diesel.movement.variance == Decimal(0), "though not one entry tells of it"
-
-    @pytest.mark.parametrize(
-        ("opening", "closing"),
-        [(None, "535.000"), ("500.000", None), ("999999.000", "4.000")],
-        ids=["not read first", "not read last", "exchanged"],
-    )
-    def test_a_totalizer_that_was_not_read_twice_proves_nothing(
-        self, day: FiscalDay, opening: str | None, closing: str | None
-    ) -> None:
-        self.read(day, opening, closing)
-        movement = self.movement(day)
-        assert (movement.metered, movement.metered_by) == (VOLUME + 25, MeteredBy.ENTRIES)
-
-    def test_an_entry_counts_for_the_tank_that_it_names(self, day: FiscalDay) -> None:
-        make_entry(
-            day.site, fiscal_day=str(DAY), sequence=8, volume=Decimal(3), tank=2,
-            fuelling_point=1, nozzle=1,
-        )  # fmt: skip
-        self.read(day, "500.000", "538.000")
-        assert self.movement(day).metered == VOLUME + 35, "what it does not tell is the nozzle's"
-
-    def test_pages_and_files_say_what_metered_it(self, day: FiscalDay, client: Client) -> None:
-        self.read(day, "500.000", "535.000")
-        client.force_login(make_user(role=Role.STAFF))
-        days = f"/sites/LON-1/days/{DAY}/reconciliation/"
-        stock = f"/reports/stock/?site=LON-1&first={DAY}&last={DAY}"
-        for address in (days, stock):
-            assert "<td>totalizers and entries</td>" in client.get(address).text
-        assert client.get(f"{stock}&format=csv").text.splitlines()[1].split(",")[5:7] == [
-            str(VOLUME + 35),
-            "both",
-        ]
-        [trend] = client.get(f"{stock}&format=json").json()["tanks"]
-        assert trend["lines"][0]["movement"]["metered_by"] == "both"
-
-    def test_a_day_sealed_by_entries_alone_stays_as_it_was(self, day: FiscalDay) -> None:
-        self.read(day, "500.000", "535.000")
-        DaySeal.objects.create(
-            site=day.site, fiscal_day=DAY, entry_marks=b"",
-            document='["seal", 2, 1]\n["allowance", "5.0", "20.000", "10.0", "492.104"]\n'
-            '["tank", 1, "E10"]\n',
-        )  # fmt: skip
-        FiscalDay.objects.filter(pk=day.pk).update(sealed_at=CLOSED)
-        day.refresh_from_db()
-        [line] = reconciliation(day).wet_stock.tanks
-        assert line.movement.metered_by == MeteredBy.ENTRIES
-        assert line.movement.metered == VOLUME + 25
