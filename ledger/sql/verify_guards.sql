@@ -18,6 +18,7 @@ FROM (
         ('explanation', 'explanation_sealed'),
         ('day_seal', 'day_seal_append_only'),
         ('day_seal', 'day_seal_no_truncate'),
+        ('fiscal_day', 'fiscal_day_gap_since'),
         ('fiscal_day', 'fiscal_day_sealed'),
         ('fiscal_day', 'fiscal_day_sealed_truncate'),
         ('correction', 'correction_posted_sealed'),
