@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,6 +18,7 @@ from ingest.intake import Intake
 from ingest.live import LiveStates, write_round
 from ingest.sites import SiteRegistry
 from ingest.store import store
+from ledger.models import EntryFlag
 from tests.factories import make_forecourt
 from tests.mutations import mutated_messages
 
@@ -114,3 +116,27 @@ async def test_a_live_state_that_postgresql_refuses_costs_only_itself(
     assert await value(pool, "SELECT count(*) FROM site_status") == 1
     (record,) = caplog.records
     assert "no_2" in record.getMessage()
+
+
+async def test_a_meter_of_a_day_that_cannot_be_hides_no_jump(pool: Pool) -> None:
+    intake, _ = await make_intake(pool)
+    async with pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO nozzle_state (site_id, fuelling_point, nozzle, fiscal_day, sequence, "
+            "occurred_at, product, volume, amount, totalizer) "
+            "SELECT id, 1, 1, '2099-06-01', 5, now(), 'E10', 10, 15, 9999 FROM site"
+        )
+        for sequence, totalizer in ((1, 1010), (2, 1020), (3, 1234)):
+            sale = {
+                "fiscal_day": "2026-11-20", "sequence": sequence, "kind": "sale",
+                "occurred_at": "2026-11-20T12:00:00Z", "product": "E10", "amount": "15.00",
+                "volume": "10.000", "unit_price": "1.5", "fuelling_point": 1, "nozzle": 1,
+                "totalizer": str(totalizer),
+            }  # fmt: skip
+            batch = Batch()
+            intake.take(batch, 0.0, [(b"forecourt/v1/LON-1/ledger", json.dumps(sale).encode(), 0)])
+            await store(connection, batch)
+    flags = await value(pool, "SELECT array_agg(flags ORDER BY sequence) FROM entry")
+    assert flags == [0, 0, int(EntryFlag.TOTALIZER_JUMP)]
+    stored = "SELECT (fiscal_day, sequence, totalizer)::text FROM nozzle_state"
+    assert await value(pool, stored) == "(2026-11-20,3,1234.000)"
