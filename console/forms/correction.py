@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -14,23 +14,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from console.forms.base import ConsoleForm, FieldGroup
+from console.forms.doubts import MEANT, DoubtsMixin
 from console.forms.fields import Facts, FigureField, PlainCharField, plain_figure
-from ledger.models import Correction, Kind, Payment
+from ledger.models import Correction, EntryFlag, Kind, Payment
+from ledger.repricing import repriced_amount
 from ledger.selectors.corrections import VALUE_NAMES
 from ledger.selectors.revisions import SelectionFilter
+from ledger.signs import amount_made
 
 #: The button that takes the amount that litres and price make.
 USE_AMOUNT = "use_amount"
 NOTE_MAX = 500
 SMALL_MAX = 32_767
 INTEGER_MAX = 2_147_483_647
-_CENT = Decimal("0.01")
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
-
-
-def amount_of(volume: Decimal, unit_price: Decimal) -> Decimal:
-    """Return what litres cost, rounded half away from zero to 2 places."""
-    return (volume * unit_price).quantize(_CENT, ROUND_HALF_UP)
 
 
 class SiteTimeField(forms.DateTimeField):
@@ -111,13 +108,19 @@ class ReasonForm(ConsoleForm):
         self.data = data
 
 
-class EntryForm(ReasonForm):
-    """All business values of an entry, in the site's currency and by the site's clock."""
+class EntryForm(DoubtsMixin, ReasonForm):
+    """All business values of an entry, in the site's currency and by the site's clock.
+
+    A sign that entries of its kind seldom have is asked about and taken.
+    """
 
     groups = (
         FieldGroup(
             title=_("Sale"),
-            fields=("kind", "product", "volume", "unit_price", "amount", "tax_rate", "payment"),
+            fields=(
+                *("kind", "product", "volume", "unit_price", "amount", MEANT),
+                *("tax_rate", "payment"),
+            ),
         ),
         FieldGroup(
             title=_("Where and when"),
@@ -135,7 +138,7 @@ class EntryForm(ReasonForm):
         label=_("Volume"), required=False, max_digits=12, decimal_places=3, places_min=3
     )
     unit_price = FigureField(
-        label=_("Price"), required=False, min_value=0, max_digits=9, decimal_places=4, places_min=4
+        label=_("Price"), required=False, max_digits=9, decimal_places=4, places_min=4
     )
     amount = FigureField(
         label=_("Amount"),
@@ -167,7 +170,6 @@ class EntryForm(ReasonForm):
     totalizer = FigureField(
         label=_("Totalizer after the sale"),
         required=False,
-        min_value=0,
         max_digits=18,
         decimal_places=3,
         places_min=3,
@@ -183,7 +185,7 @@ class EntryForm(ReasonForm):
             "volume": litres,
             "volume_15c": litres,
             "totalizer": litres,
-            "unit_price": Facts(currency=currency, unit=_("a litre")),
+            "unit_price": Facts(currency=currency, unit=_("a litre"), inputmode="decimal"),
             "amount": Facts(currency=currency, inputmode="text"),
             "tax_rate": Facts(unit="%"),
         }
@@ -199,6 +201,13 @@ class EntryForm(ReasonForm):
         assert isinstance(when, SiteTimeField)
         when.kept = self.initial.get("occurred_at")
 
+    def clean(self) -> dict[str, Any]:
+        """Ask about signs that entries of this kind seldom have."""
+        values = super().clean()
+        kind = values.get("kind")
+        self.ask_about(values, is_refund=kind == Kind.REFUND, is_test=kind == Kind.TEST)
+        return values
+
     @property
     def values(self) -> dict[str, Any]:
         """The business values, of a valid form."""
@@ -206,11 +215,15 @@ class EntryForm(ReasonForm):
 
     @property
     def suggested_amount(self) -> Decimal | None:
-        """What the litres and the price as typed make, None while they are no figures."""
+        """The amount that litres and price as typed make, with the sign of the kind.
+
+        None while they are no figures, and without litres.
+        """
         volume, unit_price = self._typed("volume"), self._typed("unit_price")
         if volume is None or unit_price is None:
             return None
-        return amount_of(volume, unit_price)
+        is_refund = str(self["kind"].value()) == str(int(Kind.REFUND))
+        return amount_made(volume, unit_price, is_refund=is_refund)
 
     @property
     def is_amount_other(self) -> bool:
@@ -233,7 +246,7 @@ class EntryForm(ReasonForm):
         return found
 
 
-class BulkCorrectionForm(ReasonForm):
+class BulkCorrectionForm(DoubtsMixin, ReasonForm):
     """Which entries of a day, and what is to be another about each."""
 
     groups = (
@@ -243,8 +256,11 @@ class BulkCorrectionForm(ReasonForm):
         ),
         FieldGroup(
             title=_("What is to change"),
-            help=_("At least one. The amount follows from a new price."),
-            fields=("unit_price", "product", "payment"),
+            help=_(
+                "At least one. The amount follows from a new price and keeps its sign; entries "
+                "without litres keep their price and amount."
+            ),
+            fields=("unit_price", MEANT, "product", "payment"),
         ),
         FieldGroup(title=_("Why"), fields=("reason", "note")),
     )
@@ -274,7 +290,6 @@ class BulkCorrectionForm(ReasonForm):
     unit_price = FigureField(
         label=_("New price"),
         required=False,
-        min_value=0,
         max_digits=9,
         decimal_places=4,
         places_min=4,
@@ -297,7 +312,9 @@ class BulkCorrectionForm(ReasonForm):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.facts = {"unit_price": Facts(currency=currency, unit=_("a litre"))}
+        self.facts = {
+            "unit_price": Facts(currency=currency, unit=_("a litre"), inputmode="decimal")
+        }
         self.fields["only_product"] = forms.ChoiceField(
             label=_("Product"),
             required=False,
@@ -310,8 +327,11 @@ class BulkCorrectionForm(ReasonForm):
         )
 
     def clean(self) -> dict[str, Any]:
-        """Ask for a change, and for hours in their order."""
+        """Ask for a change, for hours in their order, and about a price below zero."""
         values = super().clean()
+        if (values.get("unit_price") or 0) < 0:
+            self.doubts = {"unit_price": _("This is usually not below zero.")}
+            self.ask({EntryFlag.BELOW_ZERO: _("A price below zero is meant")})
         hour_first, hour_last = values.get("hour_first"), values.get("hour_last")
         if hour_first is not None and hour_last is not None and hour_last < hour_first:
             self.add_error("hour_last", _("This hour is before the first one."))
@@ -343,17 +363,30 @@ class BulkCorrectionForm(ReasonForm):
     ) -> dict[str, Any]:
         """Return an entry's values with the changes made.
 
-        A new price makes a new amount, a new product has its own tax rate (by its code; one
-        without leaves that of the entry).
+        A new price makes a new amount where there are litres; else price and amount stay. A new
+        product has its own tax rate (by its code; one without leaves that of the entry).
         """
         changes = self.changes(self.cleaned_data)
         after = values | changes
         if after["product"] != values["product"]:
             tax_rate = tax_rates.get(after["product"])
             after["tax_rate"] = values["tax_rate"] if tax_rate is None else tax_rate
-        if "unit_price" in changes and after["volume"] is not None:
-            after["amount"] = amount_of(after["volume"], after["unit_price"])
+        if "unit_price" in changes:
+            amount = repriced_amount(
+                kind=values["kind"],
+                amount=values["amount"],
+                volume=values["volume"],
+                unit_price=after["unit_price"],
+            )
+            if amount is None:
+                after["unit_price"] = values["unit_price"]
+            else:
+                after["amount"] = amount
         return after
+
+    def leaves_price(self, values: Mapping[str, Any]) -> bool:
+        """Say whether an entry keeps its price although a new one was given: it has no litres."""
+        return "unit_price" in self.changes(self.cleaned_data) and not values["volume"]
 
 
 class ApprovalForm(ConsoleForm):

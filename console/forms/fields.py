@@ -99,9 +99,17 @@ class ConsoleField(BoundField):
         return value_words(self.field, current[self.name])
 
     @property
+    def doubt(self) -> Text:
+        """What is odd about the value, though it can be meant (`console.forms.doubts`)."""
+        doubts: Mapping[str, Text] = getattr(self.form, "doubts", {})
+        return doubts.get(self.name, "")
+
+    @property
     def aria_describedby(self) -> str | None:
-        """Django's, and the unit before what is wrong, so that it is read with the figure."""
+        """Django's with what is odd, and the unit before what is wrong, read with the figure."""
         ids = super().aria_describedby
+        if self.doubt and self.auto_id and not self.is_hidden:
+            ids = f"{ids or ''} {self.auto_id}_doubt".strip()
         if ids is None or not (self.unit_before or self.unit_after) or not self.auto_id:
             return ids
         unit, error = f"{self.auto_id}_unit", f"{self.auto_id}_error"

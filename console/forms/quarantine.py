@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.forms.base import ConsoleForm, FieldGroup
+from console.forms.doubts import MEANT, DoubtsMixin
 from console.forms.fields import Facts, FigureField, PlainCharField, Text
 from console.payload import fault_place, payload_view
 from ledger.models import Kind, Payment, QuarantineDecision
@@ -148,8 +149,11 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 )
 
 
-class EntryMendForm(MendForm):
-    """The fields of a ledger entry, as the message has them; what cannot be read too."""
+class EntryMendForm(DoubtsMixin, MendForm):
+    """The fields of a ledger entry, as the message has them; what cannot be read too.
+
+    A sign that entries of its kind seldom have is asked about and taken.
+    """
 
     groups = (
         FieldGroup(
@@ -158,7 +162,7 @@ class EntryMendForm(MendForm):
         ),
         FieldGroup(
             title=gettext_lazy("What was sold"),
-            fields=("product", "volume", "unit_price", "amount", "tax_rate", "payment"),
+            fields=("product", "volume", "unit_price", "amount", MEANT, "tax_rate", "payment"),
         ),
         FieldGroup(
             title=gettext_lazy("Where"),
@@ -253,17 +257,20 @@ class EntryMendForm(MendForm):
     def clean(self) -> dict[str, Any] | None:
         """Make the mended message, once every field is right."""
         values = super().clean() or {}
+        if not self.errors:
+            kind = values["kind"]
+            self.ask_about(values, is_refund=kind == "refund", is_test=kind == "test")
         if self.errors:
             return values
         told = {**self.told}
         for name in self.fields:
-            if name != "note":
+            if name not in ("note", MEANT):
                 self._tell(told, name, values[name])
         self.payload = json.dumps(told, ensure_ascii=False, default=str).encode()
         self.changes = [
             ChangedText(self.fields[name].label or name, _or_none(before), _or_none(after))
             for name in self.fields
-            if (before := self.told.get(name)) != (after := told.get(name))
+            if name != MEANT and (before := self.told.get(name)) != (after := told.get(name))
         ]
         self.refuse_unchanged(is_changed=bool(self.changes))
         return values

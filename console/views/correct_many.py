@@ -37,6 +37,9 @@ from ledger.services.corrections import (
     corrections_propose,
 )
 
+#: How many entries without litres a preview names.
+UNPRICED_NAMED_MAX = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkRow:
@@ -51,7 +54,9 @@ class BulkRow:
 class BulkPreview:
     """What would be changed: `count` entries, and how many that match stay as they are, and why.
 
-    More than `most` is too many at once: then there are no rows and no effect.
+    `unpriced` are the numbers of entries whose price and amount stay, for they have no litres: all
+    of those are counted, the first few named. More than `most` is too many at once: then there are
+    no rows and no effect.
     """
 
     count: int
@@ -60,12 +65,19 @@ class BulkPreview:
     same_count: int = 0
     void_count: int = 0
     waiting_count: int = 0
+    unpriced: list[int] = field(default_factory=list)
+    unpriced_count: int = 0
     most: int = 0
 
     @property
     def is_too_many(self) -> bool:
         """Whether they are more than can be corrected together."""
         return self.count > self.most
+
+    @property
+    def unpriced_unnamed(self) -> int:
+        """How many entries without litres are not named."""
+        return self.unpriced_count - len(self.unpriced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ def _sent(
     selection = selected_entries(day, form.only)
     pairs = _pairs(day.site, form, selection)
     wants_approval = may_only_propose(person)
-    preview = _preview(day, selection, pairs, wants_approval=wants_approval)
+    preview = _preview(day, form, selection, pairs, wants_approval=wants_approval)
     context = context | {"preview": preview}
     digest = _digest(pairs)
     was_shown = CONFIRM in request.POST
@@ -173,11 +185,24 @@ def _pairs(site: Site, form: BulkCorrectionForm, selection: Selection) -> list[_
 
 
 def _preview(
-    day: FiscalDay, selection: Selection, pairs: list[_Pair], *, wants_approval: bool
+    day: FiscalDay,
+    form: BulkCorrectionForm,
+    selection: Selection,
+    pairs: list[_Pair],
+    *,
+    wants_approval: bool,
 ) -> BulkPreview:
+    changing = {pair.sequence for pair in pairs}
+    unpriced = [
+        now.entry.sequence
+        for now in selection.found
+        if now.entry is not None and now.values is not None and form.leaves_price(now.values)
+    ]
     bare = BulkPreview(
         count=len(pairs),
-        same_count=len(selection.found) - len(pairs),
+        same_count=len(selection.found) - len(changing.union(unpriced)),
+        unpriced=unpriced[:UNPRICED_NAMED_MAX],
+        unpriced_count=len(unpriced),
         void_count=selection.left_void,
         waiting_count=selection.left_waiting,
         most=BULK_MAX,

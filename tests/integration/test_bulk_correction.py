@@ -89,6 +89,59 @@ def test_a_new_price_makes_new_amounts(visitor: Client) -> None:
     }
 
 
+def test_a_new_price_keeps_the_sign_of_a_refund(visitor: Client, site: Site) -> None:
+    litres = {"volume": Decimal(10), "unit_price": Decimal("1.5")}
+    make_entry(site, sequence=5, kind=Kind.REFUND, amount=Decimal(-15), **litres)
+    confirm(visitor, kind=str(Kind.REFUND), unit_price="1.6")
+    assert Correction.objects.get().amount == Decimal(-16)
+
+
+@pytest.mark.parametrize("volume", [None, Decimal(0)])
+def test_a_new_price_leaves_what_has_no_litres_and_says_so(
+    visitor: Client, site: Site, volume: Decimal | None
+) -> None:
+    shop = {"volume": volume, "unit_price": None, "amount": Decimal("4.50")}
+    make_entry(site, sequence=5, **shop)
+    data = {"only_product": "E10", "unit_price": "1"}
+    text = flat(look(visitor, **data).text)
+    assert "3 entries change" in text
+    assert "1 entry keeps its price and amount, for it has no litres: 5" in text
+    assert "so already" not in text
+    confirm(visitor, **data)
+    assert set(Correction.objects.values_list("sequence", flat=True)) == {1, 2, 3}
+
+
+def test_what_else_changes_about_an_entry_without_litres_changes(
+    visitor: Client, site: Site
+) -> None:
+    make_entry(site, sequence=5, volume=None, unit_price=None, amount=Decimal("4.50"))
+    confirm(visitor, only_product="E10", unit_price="1", payment="1")
+    one = Correction.objects.get(sequence=5)
+    assert (one.amount, one.unit_price, one.payment) == (Decimal("4.50"), None, 1)
+
+
+def test_many_entries_without_litres_are_counted_and_the_first_named(
+    visitor: Client, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correct_many, "UNPRICED_NAMED_MAX", 2)
+    for sequence in (5, 6, 7):
+        make_entry(site, sequence=sequence, volume=None, amount=Decimal("4.50"))
+    text = flat(look(visitor, unit_price="1").text)
+    assert (
+        "3 entries keep their price and amount, for they have no litres: 5 , 6 and 1 more" in text
+    )
+
+
+def test_a_price_below_zero_is_asked_about_and_taken(visitor: Client) -> None:
+    data = {"only_product": "E10", "unit_price": "-1"}
+    asked = look(visitor, **data)
+    assert asked.status_code == 422
+    assert "A price below zero is meant" in flat(asked.text)
+    assert look(visitor, **data, meant="256").status_code == 200
+    confirm(visitor, **data, meant="256")
+    assert Correction.objects.filter(amount=Decimal("-32.41")).count() == 3
+
+
 @pytest.mark.parametrize(
     ("only", "sequences"),
     [

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from console.models import Role, User
-from ledger.models import Correction, Entry, EntryFlag, FiscalDay, Site
+from ledger.models import Correction, Entry, EntryFlag, FiscalDay, Kind, Site
 from ledger.selectors.corrections import effective_entry
 from ledger.services.corrections import Draft, correction_propose
 from tests.factories import make_correction, make_day, make_forecourt, make_user
@@ -108,6 +108,74 @@ class TestAccess:
     def test_there_must_be_an_entry(self, visitor: Client, action: str) -> None:
         assert visitor.get(f"/sites/HILL/days/{DAY}/9/{action}/").status_code == 404
         assert visitor.get(f"/sites/HILL/days/{DAY}/9/add/").status_code == 404
+
+
+class TestOddSigns:
+    """What is odd can happen, so it is asked about once, beside the figure, and taken."""
+
+    ODD = (
+        ({"kind": Kind.REFUND}, EntryFlag.AMOUNT_SIGN, "A refund above zero is meant", "amount"),
+        ({"amount": "-47.93"}, EntryFlag.AMOUNT_SIGN, "An amount below zero is meant", "amount"),
+        ({"volume": "-32.407"}, EntryFlag.BELOW_ZERO, "below zero are meant", "volume"),
+        ({"unit_price": "-1.479"}, EntryFlag.BELOW_ZERO, "below zero are meant", "unit_price"),
+        ({"volume": "0"}, EntryFlag.NO_LITRES, "An amount by price without litres", "volume"),
+        ({"volume": ""}, EntryFlag.NO_LITRES, "An amount by price without litres", "volume"),
+    )
+
+    @pytest.mark.parametrize(("changes", "flag", "question", "field"), ODD)
+    def test_it_is_asked_about_and_taken_when_confirmed(
+        self,
+        visitor: Client,
+        changes: dict[str, Any],
+        flag: EntryFlag,
+        question: str,
+        field: str,
+    ) -> None:
+        path = f"{PAGE}correct/"
+        asked = preview_of(visitor, path, **changes)
+        assert asked.status_code == 422
+        assert question in flat(asked.text)
+        assert f'id="id_{field}_doubt"' in asked.text
+        assert 'href="#id_meant_0"' in asked.text
+        assert asked.context["form"].errors.keys() == {"meant"}
+        assert preview_of(visitor, path, **changes, meant=4).status_code == 422
+        meant = {**changes, "meant": int(flag)}
+        assert preview_of(visitor, path, **meant).status_code == 200
+        assert confirm(visitor, path, **meant).status_code == 303
+        assert Correction.objects.get().status == Correction.Status.APPROVED
+
+    def test_nothing_is_asked_of_what_is_usual(self, visitor: Client) -> None:
+        for changes in (
+            {"kind": Kind.REFUND, "amount": "-47.93"},
+            {"kind": Kind.REFUND, "amount": "-47.93", "volume": "-32.407"},
+            {"volume": "", "unit_price": "", "amount": "4.50"},
+            {"volume": "0", "unit_price": "0", "amount": "4.50"},
+        ):
+            response = preview_of(visitor, f"{PAGE}correct/", **changes)
+            assert response.status_code == 200
+            assert "meant" not in response.context["form"].fields
+
+    def test_each_oddity_has_a_box_of_its_own(self, visitor: Client) -> None:
+        changes = {"amount": "-47.93", "volume": "-32.407", "meant": int(EntryFlag.BELOW_ZERO)}
+        response = preview_of(visitor, f"{PAGE}correct/", **changes)
+        assert response.status_code == 422
+        assert response.text.count('name="meant"') == 2
+
+    def test_what_is_added_by_hand_is_asked_about_too(self, visitor: Client, site: Site) -> None:
+        FiscalDay.objects.update(last_sequence=4)
+        path = f"/sites/HILL/days/{DAY}/4/add/"
+        data = {"kind": Kind.REFUND, "product": "E10", "amount": "5.00"}
+        data |= {"occurred_at": f"{DAY}T12:00:00", "reason": "not_sent"}
+        response = preview_of(visitor, path, **data)
+        assert response.status_code == 422
+        assert "A refund above zero is meant" in flat(response.text)
+        assert preview_of(visitor, path, **data, meant=128).status_code == 200
+
+    def test_litres_times_price_make_a_refund_below_zero(self, visitor: Client) -> None:
+        path = f"{PAGE}correct/"
+        data = sent(visitor.get(path), kind=Kind.REFUND)
+        text = flat(visitor.post(f"{path}?suggest=1", data, headers=HTMX).text)
+        assert "Litres times price make \N{MINUS SIGN}£47.93." in text
 
 
 class TestCorrecting:

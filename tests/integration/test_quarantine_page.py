@@ -354,6 +354,31 @@ class TestMending:
         assert answer.status_code == 422
         assert "Nothing is changed yet" in answer.text
 
+    @pytest.mark.parametrize(
+        ("changes", "flag"),
+        [
+            ({"kind": "refund", "amount": "47.93"}, 128),
+            ({"amount": "-47.93"}, 128),
+            ({"volume": "-32.407", "amount": "47.93"}, 256),
+            ({"unit_price": "-1.479", "amount": "47.93"}, 256),
+            ({"volume": "0", "amount": "47.93"}, 512),
+        ],
+    )
+    def test_an_odd_sign_is_asked_about_and_taken(
+        self, staff: Client, site: Site, changes: dict[str, str], flag: int
+    ) -> None:
+        url = f"/quarantine/{self.faulty(site).pk}/mend/"
+        fields = self.fields(**changes)
+        asked = staff.post(url, {**fields, "step": "check"})
+        assert asked.status_code == 422
+        assert "Is this meant?" in asked.text
+        checked = staff.post(url, {**fields, "step": "check", "meant": flag})
+        assert checked.status_code == 200
+        assert f'type="hidden" name="meant" value="{flag}"' in " ".join(checked.text.split())
+        assert staff.post(url, {**fields, "step": "send", "meant": flag}).status_code == 303
+        payload = json.loads(bytes(QuarantineDecision.objects.get().payload or b""))
+        assert "meant" not in payload
+
     def test_a_text_is_mended(self, staff: Client, site: Site) -> None:
         message = make_quarantined(site=site, raw=b'{"event": "opened", \xff\n}')
         url = f"/quarantine/{message.pk}/mend/"
