@@ -25,7 +25,7 @@ from ledger.selectors.reports_stock import TankTrend
 COLUMNS = ("part", "currency", "about", "kind", "entries", "litres", "gross", "tax", "net")
 STOCK_COLUMNS = (
     *("fiscal_day", "tank", "product", "opening_l", "delivered_l", "metered_l"),
-    *("tests_returned_l", "book_l", "closing_l", "variance_l"),
+    *("metered_by", "tests_returned_l", "book_l", "closing_l", "variance_l"),
 )
 Row = tuple[Any, ...]
 #: What a spreadsheet reads as the beginning of a formula.
@@ -155,6 +155,7 @@ def day_rows(report: DayReport) -> Iterator[Row]:
             yield ("nozzle", currency, about, kind, one.count, one.volume, one.amount, "", "")
         for name in ("opening", "closing"):
             yield ("totalizer", currency, about, name, "", getattr(line, name), "", "", "")
+        yield ("totalizer", currency, about, "metered_less_ledger", "", line.difference, "", "", "")
     for dip in report.dips:
         for name in ("opening_volume", "closing_volume"):
             yield ("dip", currency, dip.tank, name, "", getattr(dip, name), "", "", "")
@@ -172,5 +173,5 @@ def stock_rows(trends: list[TankTrend]) -> Iterator[Row]:
             was = line.movement
             yield (
                 *(line.day, trend.tank, trend.product, was.opening, was.delivered, was.metered),
-                *(was.tests, was.book, was.closing, was.variance),
+                *(was.metered_by.value, was.tests, was.book, was.closing, was.variance),
             )

@@ -2,9 +2,10 @@
 
 Pure formulas over litres at pump conditions, all `Decimal`. Book stock is the opening dip plus
 deliveries less what the meters sold, tests that went back into the tank added back; the variance
-is the closing dip less book. One day says little, for gauge and meter have their own errors; so
-each rule allows a part of the throughput and some litres on top, and the month so far is judged
-beside the day.
+is the closing dip less book. What went through a nozzle is what its own meter counted where the
+day has it, for an entry can be lost; else what its entries add up to. One day says little, for
+gauge and meter have their own errors; so each rule allows a part of the throughput and some litres
+on top, and the month so far is judged beside the day.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ledger.differences import less_ledger
 
 #: Vendors of tank gauges advise to look into more than 0.5 % of what was sold.
 WET_STOCK_DAILY_PERMILLE = Decimal("5.0")
@@ -22,8 +28,30 @@ WET_STOCK_MONTHLY_PERMILLE = Decimal("10.0")
 #: ... and 130 US gallons of 3.785411784 litres.
 WET_STOCK_MONTHLY_LITRES = Decimal("492.104")
 
+#: More than a nozzle can give in a day: a high-flow one gives 130 litres a minute at most.
+NOZZLE_DAY_LITRES_MAX = Decimal(200_000)
+
 _PERMILLE = Decimal(1000)
 _MILLILITRE = Decimal("0.001")
+
+
+class MeteredBy(models.TextChoices):
+    """What the litres that left a tank were counted by."""
+
+    METERS = "meters", _("meters")
+    ENTRIES = "entries", _("entries")
+    BOTH = "meters_and_entries", _("meters and entries")
+
+
+def meter_litres(opening: Decimal | None, closing: Decimal | None) -> Decimal | None:
+    """Return what a nozzle's meter counted in a day; None where it does not say.
+
+    It was not read twice, or it was replaced or set anew between the readings: then it goes
+    backwards, or by more than a nozzle can give.
+    """
+    if opening is None or closing is None or not 0 <= closing - opening <= NOZZLE_DAY_LITRES_MAX:
+        return None
+    return closing - opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +71,8 @@ class Allowance:
 class TankMovement:
     """What went into and out of a tank in one day, in litres; a dip of None was not taken.
 
-    `metered` is all that its nozzles' meters counted, `tests` the part that went back.
+    `metered` is all that went through its nozzles, counted as `metered_by` says; `tests` is the
+    part that went back.
     """
 
     opening: Decimal | None
@@ -51,6 +80,7 @@ class TankMovement:
     metered: Decimal = Decimal(0)
     tests: Decimal = Decimal(0)
     closing: Decimal | None
+    metered_by: MeteredBy = MeteredBy.ENTRIES
 
     @property
     def throughput(self) -> Decimal:
@@ -67,9 +97,9 @@ class TankMovement:
     @property
     def variance(self) -> Decimal | None:
         """Closing dip less book: negative is a loss. None where a dip is missing."""
-        if self.closing is None or self.book is None:
+        if self.book is None:
             return None
-        return self.closing - self.book
+        return less_ledger(self.closing, self.book)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +24,7 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "correction.approved": _("Correction approved"),
     "correction.proposed": _("Correction proposed"),
     "correction.rejected": _("Correction rejected"),
+    "correction.took_effect": _("Correction took effect, no approval needed"),
     "correction.withdrawn": _("Correction withdrawn"),
     "day.closed": _("Fiscal day closed by hand"),
     "day.declared": _("Fiscal day declared by its site after all"),
@@ -122,8 +123,13 @@ class AuditLine:
 
     @property
     def name(self) -> str | Promise:
-        """What was done, in words."""
-        return ACTION_NAMES.get(self.event.action, self.event.action)
+        """What was done, in words.
+
+        An older console recorded as approved what needed nobody's approval.
+        """
+        needed_nobody = getattr(self.event, "needed_nobody", False)
+        action = "correction.took_effect" if needed_nobody else self.event.action
+        return ACTION_NAMES.get(action, action)
 
     @property
     def changes(self) -> list[ChangedField]:
@@ -180,6 +186,19 @@ def audit_page(
     """Return a page of events. One query."""
     if before is not None:
         events = events.filter(id__lt=before)
+    proposed = AuditEvent.objects.filter(
+        action="correction.proposed",
+        site=OuterRef("site"),
+        fiscal_day=OuterRef("fiscal_day"),
+        sequence=OuterRef("sequence"),
+        subject=OuterRef("subject"),
+        actor=OuterRef("actor"),
+        detail__needs_approval=False,
+    )
+    needed_nobody = Case(
+        When(Q(action="correction.approved"), then=Exists(proposed)), default=Value(value=False)
+    )
+    events = events.annotate(needed_nobody=needed_nobody)
     found = list(events.select_related("site").order_by("-id")[: limit + 1])
     return AuditPage(
         lines=[AuditLine(event) for event in found[:limit]],

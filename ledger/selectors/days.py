@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from ledger.differences import less_ledger
 from ledger.models import (
     Correction,
     CorrectionPosting,
@@ -72,10 +73,8 @@ class ProductDay:
 
     @property
     def difference(self) -> Measure | None:
-        """The day's own turnover less what was declared (no taxes are); None without that."""
-        if self.declared is None:
-            return None
-        return self.turnover - self.earlier - self.declared
+        """What was declared less the day's own turnover, taxes aside; None without that."""
+        return less_ledger(self.declared, self.turnover - self.earlier)
 
     @property
     def agrees(self) -> bool:
@@ -133,9 +132,9 @@ class DaySummary:
 
     @property
     def difference(self) -> Measure:
-        """The day's own turnover less what the site declared."""
+        """What the site declared less the day's own turnover."""
         earlier = sum((row.earlier for row in self.products), Measure())
-        return self.turnover - earlier - self.declared
+        return less_ledger(self.declared, self.turnover - earlier)
 
     @property
     def totals_agree(self) -> bool:

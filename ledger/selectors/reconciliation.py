@@ -1,7 +1,8 @@
 """The reconciliation of a fiscal day: what differs, and which differences are explained.
 
 A difference is stated as a short canonical text. An explanation repeats that text, so it covers
-the difference exactly as long as it stays the same.
+the difference exactly as long as it stays the same. A sealed day's stays explained as it was: an
+older console stated some differences in other words.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from django.db.models import F, Sum
 
+from ledger.differences import less_ledger
 from ledger.models import (
     CorrectionPosting,
     DayTotal,
@@ -32,9 +34,10 @@ Subject = Explanation.Subject
 class Difference:
     """Something that does not agree, exactly as it is: `stated` is what an explanation repeats.
 
-    `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: recorded
-    less declared, or the variance; `allowed` is how many litres a variance may be. `outdated` are
-    explanations of what it was before. `close_reason` is why staff closed the day, where that says
+    `count`, `volume` (litres) and `amount` are what it comes to, as far as they apply: declared or
+    measured less ledger (`ledger.differences`); of a declaration that there is not, what the ledger
+    has. `allowed` is how many litres a variance may be. `outdated` are explanations of what it was
+    before. `close_reason` is why staff closed the day, where that says
     already why the site declared nothing.
     """
 
@@ -85,8 +88,8 @@ class TurnoverLine:
 
     @property
     def difference(self) -> Measure | None:
-        """Effective less declared, None without a declaration. Taxes are not declared."""
-        return None if self.declared is None else self.effective - self.declared
+        """Declared less effective, None without a declaration. Taxes are not declared."""
+        return less_ledger(self.declared, self.effective)
 
     @property
     def agrees(self) -> bool:
@@ -126,8 +129,8 @@ class Reconciliation:
 
     @property
     def difference(self) -> Measure:
-        """Effective less declared."""
-        return self.effective - self.declared
+        """Declared less effective."""
+        return less_ledger(self.declared, self.effective)
 
     @property
     def unexplained(self) -> list[Difference]:
@@ -182,7 +185,7 @@ def reconciliation(day: FiscalDay) -> Reconciliation:
         earlier=earlier,
         missing=missing_ranges(day),
         wet_stock=stock,
-        differences=_explained(found, explanations_of(day)),
+        differences=_explained(found, explanations_of(day), is_sealed=day.sealed_at is not None),
     )
 
 
@@ -235,7 +238,7 @@ def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference
             key="",
             # Entries never go, so these two numbers say which ones are missing.
             stated=f"{day.missing_count} of {day.expected_count}",
-            count=-day.missing_count,
+            count=day.missing_count,
         )
     if day.closed_at is not None and not any(line.declared is not None for line in products):
         total = sum((line.effective for line in products), Measure())
@@ -297,19 +300,21 @@ def _stated(measure: Measure) -> str:
     return f"{measure.count} {measure.volume:.3f} {measure.amount:.2f}"
 
 
-def _explained(found: list[Difference], explanations: list[Explanation]) -> list[Difference]:
+def _explained(
+    found: list[Difference], explanations: list[Explanation], *, is_sealed: bool
+) -> list[Difference]:
     """Return the differences with the newest explanation that covers each."""
     explained = []
     for one in found:
         about = [
             each for each in explanations if (each.subject, each.key) == (one.subject, one.key)
         ]
-        covering = [each for each in about if each.difference == one.stated]
+        covering = [each for each in about if is_sealed or each.difference == one.stated]
         explained.append(
             replace(
                 one,
                 explanation=covering[0] if covering else None,
-                outdated=[each for each in about if each.difference != one.stated],
+                outdated=[each for each in about if each not in covering],
             )
         )
     return explained

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
+from ledger.differences import less_ledger
 from ledger.models import (
     Correction,
     CorrectionPosting,
@@ -77,8 +78,7 @@ class NozzleLine:
     @property
     def difference(self) -> Decimal | None:
         """Litres through the meter less those of the entries."""
-        metered = self.metered
-        return None if metered is None else metered - self.dispensed
+        return less_ledger(self.metered, self.dispensed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,12 @@ from django.utils import timezone
 
 from ledger.models import Site
 from ledger.plausible import plausible_span
-from ledger.selectors.wet_stock import metered_in_days, site_setup, tank_movements
+from ledger.selectors.wet_stock import (
+    metered_in_days,
+    readings_in_days,
+    site_setup,
+    tank_movements,
+)
 from ledger.wet_stock import TankMovement, Variance, cumulative
 
 
@@ -47,7 +52,7 @@ def stock_trend(
     An end that is open is that of the site's plausible days.
 
     What corrections moved counts on the day when the fuel flowed, if they were posted up to the
-    end of the period. Five queries, however long the period is.
+    end of the period. Six queries, however long the period is.
     """
     if site is None:
         return []
@@ -55,7 +60,12 @@ def stock_trend(
     first, last = first or span.first, last or span.last
     metered = metered_in_days(site.pk, first=first, last=last)
     movements = tank_movements(
-        site, first=first, last=last, metered=metered, setup=site_setup(site)
+        site,
+        first=first,
+        last=last,
+        metered=metered,
+        readings=readings_in_days(site.pk, first=first, last=last),
+        setup=site_setup(site),
     )
     return [
         TankTrend(

@@ -12,10 +12,18 @@ from decimal import Decimal
 from django.db import connection
 
 from ledger import canonical
+from ledger.differences import less_ledger
 from ledger.models import DaySeal, Dip, FiscalDay, Kind, Nozzle, Site, Tank, Totalizer
 from ledger.selectors.deliveries import deliveries_in_days
 from ledger.sql import statement
-from ledger.wet_stock import Allowance, TankMovement, Variance, cumulative
+from ledger.wet_stock import (
+    Allowance,
+    MeteredBy,
+    TankMovement,
+    Variance,
+    cumulative,
+    meter_litres,
+)
 
 #: The kinds of entries for which fuel ran through a meter.
 METERED_KINDS = (Kind.SALE, Kind.TEST, Kind.DRIVE_OFF)
@@ -61,8 +69,8 @@ class MeterLine:
 
     @property
     def difference(self) -> Decimal | None:
-        """Recorded litres less metered ones: negative where fuel ran that nobody recorded."""
-        return None if self.metered is None else self.recorded - self.metered
+        """Metered litres less recorded ones: above zero where fuel ran that nobody recorded."""
+        return less_ledger(self.metered, self.recorded)
 
     @property
     def agrees(self) -> bool:
@@ -146,8 +154,14 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
     setup = setup_of_day(day)
     days = _days_sealed_before(day, start)
     metered = metered_in_days(day.site_id, first=start, last=day.fiscal_day, days=days)
+    readings = readings_in_days(day.site_id, first=start, last=day.fiscal_day)
     movements = tank_movements(
-        day.site, first=start, last=day.fiscal_day, metered=metered, setup=setup
+        day.site,
+        first=start,
+        last=day.fiscal_day,
+        metered=metered,
+        readings=readings,
+        setup=setup,
     )
     tanks = [
         TankLine(
@@ -163,7 +177,7 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
         for (tank, product), by_day in movements.items()
         if day.fiscal_day in by_day
     ]
-    return WetStock(tanks=tanks, nozzles=_meter_lines(day, metered), month_start=start)
+    return WetStock(tanks=tanks, nozzles=_meter_lines(day, metered, readings), month_start=start)
 
 
 def _days_sealed_before(day: FiscalDay, start: datetime.date) -> list[datetime.date] | None:
@@ -234,7 +248,7 @@ def metered_in_days(
     last: datetime.date,
     days: list[datetime.date] | None = None,
 ) -> list[Metered]:
-    """Return what the meters of a site counted from one fiscal day to another. One query.
+    """Return what entries say that went through meters from one fiscal day to another. One query.
 
     `days` narrows it down to what was counted in some of these days and posted to some of them.
     """
@@ -264,18 +278,26 @@ def metered_in_days(
         ]
 
 
+def readings_in_days(site_id: int, *, first: datetime.date, last: datetime.date) -> list[Totalizer]:
+    """Return what the nozzles' meters read as days opened and closed. One query."""
+    found = Totalizer.objects.filter(site=site_id, fiscal_day__range=(first, last))
+    return list(found.order_by("pk"))
+
+
 def tank_movements(
     site: Site,
     *,
     first: datetime.date,
     last: datetime.date,
     metered: Iterable[Metered],
+    readings: Iterable[Totalizer],
     setup: StockSetup,
 ) -> dict[tuple[int, str], dict[datetime.date, TankMovement]]:
     """Return each tank's movements by day, for the days in which it was dipped. Two queries.
 
     The key is the tank and its product. An entry that does not name its tank counts for the one
-    that its nozzle draws from, else for the site's only tank of its product.
+    that its nozzle draws from, else for the site's only tank of its product. Where a nozzle's
+    meter was read twice, it says what went through it, and the entries only from which tank.
     """
     dips = list(
         Dip.objects.filter(site=site, fiscal_day__range=(first, last)).order_by(
@@ -285,16 +307,17 @@ def tank_movements(
     if not dips:
         return {}
     delivered = _delivered(site, first, last)
-    gave, tests = _by_tank(setup, metered)
+    counted = _by_tank(setup, metered, readings)
     movements: dict[tuple[int, str], dict[datetime.date, TankMovement]] = defaultdict(dict)
     for dip in dips:
         key = (dip.tank, dip.fiscal_day)
         movements[dip.tank, dip.product][dip.fiscal_day] = TankMovement(
             opening=dip.opening_volume,
             delivered=delivered.get(key, _NOTHING),
-            metered=gave.get(key, _NOTHING),
-            tests=tests.get(key, _NOTHING),
+            metered=counted.gave.get(key, _NOTHING),
+            tests=counted.tests.get(key, _NOTHING),
             closing=dip.closing_volume,
+            metered_by=counted.metered_by(key),
         )
     return movements
 
@@ -311,28 +334,119 @@ def _delivered(site: Site, first: datetime.date, last: datetime.date) -> _ByTank
     return delivered
 
 
-def _by_tank(setup: StockSetup, metered: Iterable[Metered]) -> tuple[_ByTank, _ByTank]:
-    """Return what each tank gave in each day, and the part of it that was tests."""
-    holding: dict[str, list[int]] = defaultdict(list)
-    for tank, product in setup.holds.items():
-        holding[product].append(tank)
-    gave: _ByTank = defaultdict(Decimal)
-    tests: _ByTank = defaultdict(Decimal)
+@dataclass(slots=True)
+class _Counted:
+    """What each tank gave in each day, the part of it that was tests, and what counted it."""
+
+    gave: _ByTank = field(default_factory=lambda: defaultdict(Decimal))
+    tests: _ByTank = field(default_factory=lambda: defaultdict(Decimal))
+    sources: dict[tuple[int, datetime.date], set[MeteredBy]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+
+    def add(self, tank: int, day: datetime.date, volume: Decimal, source: MeteredBy) -> None:
+        self.gave[tank, day] += volume
+        self.sources[tank, day].add(source)
+
+    def metered_by(self, key: tuple[int, datetime.date]) -> MeteredBy:
+        found = self.sources.get(key, set())
+        if len(found) > 1:
+            return MeteredBy.BOTH
+        return next(iter(found), MeteredBy.ENTRIES)
+
+
+def _by_tank(
+    setup: StockSetup, metered: Iterable[Metered], readings: Iterable[Totalizer]
+) -> _Counted:
+    """Return what each tank gave: by the meters that were read, by entries for other nozzles."""
+    counted = _Counted()
+    at_nozzles: dict[_Nozzle, dict[int, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    recorded: dict[_Nozzle, Decimal] = defaultdict(Decimal)
+    loose: _ByTank = defaultdict(Decimal)
+    tank_of = _TankOf(setup)
     for row in metered:
-        number = row.tank
-        if number is None and row.fuelling_point is not None and row.nozzle is not None:
-            number = setup.draws.get((row.fuelling_point, row.nozzle))
-        if number is None and len(holding[row.product]) == 1:
-            number = holding[row.product][0]
-        if number is None:
+        tank = tank_of(row)
+        if tank is not None and row.kind == Kind.TEST:
+            counted.tests[tank, row.fiscal_day] += row.volume
+        if row.fuelling_point is not None and row.nozzle is not None:
+            nozzle = (row.fiscal_day, row.fuelling_point, row.nozzle)
+            recorded[nozzle] += row.volume
+            if tank is not None:
+                at_nozzles[nozzle][tank] += row.volume
+        elif tank is not None:
+            loose[tank, row.fiscal_day] += row.volume
+    read = _add_meters(counted, tank_of, at_nozzles, recorded, readings)
+    for nozzle, tanks in at_nozzles.items():
+        source = MeteredBy.METERS if nozzle in read else MeteredBy.ENTRIES
+        for tank, volume in tanks.items():
+            counted.add(tank, nozzle[0], volume, source)
+    for (tank, day), volume in loose.items():
+        # An entry that names no nozzle went through one: the meters of all have it already.
+        draws = [nozzle for nozzle, drawn in setup.draws.items() if drawn == tank]
+        has_all = counted.sources.get((tank, day)) == {MeteredBy.METERS}
+        if not (has_all and all((day, *nozzle) in read for nozzle in draws)):
+            counted.add(tank, day, volume, MeteredBy.ENTRIES)
+    return counted
+
+
+#: A fiscal day, a fuelling point and a nozzle.
+_Nozzle = tuple[datetime.date, int, int]
+
+
+class _TankOf:
+    """Finds the tank that fuel came from, None where nobody can tell."""
+
+    def __init__(self, setup: StockSetup) -> None:
+        self._draws = setup.draws
+        self._holding: dict[str, list[int]] = defaultdict(list)
+        for tank, product in setup.holds.items():
+            self._holding[product].append(tank)
+
+    def __call__(self, row: Metered) -> int | None:
+        if row.tank is not None:
+            return row.tank
+        return self.nozzle(row.fuelling_point, row.nozzle, row.product)
+
+    def nozzle(self, point: int | None, nozzle: int | None, product: str) -> int | None:
+        if point is not None and nozzle is not None and (point, nozzle) in self._draws:
+            return self._draws[point, nozzle]
+        holding = self._holding.get(product, [])
+        return holding[0] if len(holding) == 1 else None
+
+
+def _add_meters(
+    counted: _Counted,
+    tank_of: _TankOf,
+    at_nozzles: dict[_Nozzle, dict[int, Decimal]],
+    recorded: dict[_Nozzle, Decimal],
+    readings: Iterable[Totalizer],
+) -> set[_Nozzle]:
+    """Add what meters counted beyond the entries of their nozzles; return which nozzles have one.
+
+    Entries that name one tank say where it came from, before the setup does. Where nobody can tell,
+    the entries have to do.
+    """
+    read = set()
+    for reading in readings:
+        litres = meter_litres(reading.opening, reading.closing)
+        nozzle = (reading.fiscal_day, reading.fuelling_point, reading.nozzle)
+        tanks = list(at_nozzles.get(nozzle, ()))
+        tank = (
+            tanks[0]
+            if len(tanks) == 1
+            else tank_of.nozzle(reading.fuelling_point, reading.nozzle, reading.product)
+        )
+        if litres is None or tank is None:
             continue
-        gave[number, row.fiscal_day] += row.volume
-        if row.kind == Kind.TEST:
-            tests[number, row.fiscal_day] += row.volume
-    return gave, tests
+        read.add(nozzle)
+        beyond = litres - recorded.get(nozzle, _NOTHING)
+        counted.add(tank, reading.fiscal_day, beyond, MeteredBy.METERS)
+    return read
 
 
-def _meter_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[MeterLine]:
+def _meter_lines(
+    day: FiscalDay, metered: Sequence[Metered], readings: Iterable[Totalizer]
+) -> list[MeterLine]:
     recorded: dict[tuple[int | None, int | None], Decimal] = defaultdict(Decimal)
     tests: dict[tuple[int | None, int | None], Decimal] = defaultdict(Decimal)
     for row in metered:
@@ -341,7 +455,6 @@ def _meter_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[MeterLine]:
         recorded[row.fuelling_point, row.nozzle] += row.volume
         if row.kind == Kind.TEST:
             tests[row.fuelling_point, row.nozzle] += row.volume
-    totalizers = Totalizer.objects.filter(site=day.site_id, fiscal_day=day.fiscal_day)
     return [
         MeterLine(
             fuelling_point=reading.fuelling_point,
@@ -352,5 +465,6 @@ def _meter_lines(day: FiscalDay, metered: Sequence[Metered]) -> list[MeterLine]:
             recorded=recorded.get((reading.fuelling_point, reading.nozzle), _NOTHING),
             tests=tests.get((reading.fuelling_point, reading.nozzle), _NOTHING),
         )
-        for reading in totalizers.order_by("pk")
+        for reading in readings
+        if reading.fiscal_day == day.fiscal_day
     ]

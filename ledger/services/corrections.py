@@ -327,7 +327,9 @@ def _take_effect(
     else:
         _post(day.site, correction, now.values, after, posted_to)
     _decide(correction, Status.APPROVED, decided_by, note, posted_to)
-    _record(correction, "correction.approved", decided_by, {"note": note, "posted_to": posted_to})
+    # Nobody approves their own: what needs no second person takes effect by itself.
+    action = "correction.approved" if correction.needs_approval else "correction.took_effect"
+    _record(correction, action, decided_by, {"note": note, "posted_to": posted_to})
 
 
 def _locked_posting_day(day: FiscalDay) -> datetime.date:

@@ -1,8 +1,10 @@
 /*
- * Forms: the focus goes to what is wrong, its links lead into the fields, and what did not get
- * through says so. All of it works on what the server sends; without scripts the page is whole.
+ * Forms: what is sent is answered in view, with the focus, however far down the button was; the
+ * links of what is wrong lead into the fields, and what did not get through says so. All of it
+ * works on what the server sends; without scripts the page is whole.
  *
  *   <div data-error-summary tabindex="-1">…<a href="#id_code">   in the page or swapped into it
+ *   <section data-answer tabindex="-1">                          swapped in: any other answer
  *   <form>…<p data-failed hidden>                                shown while a request has failed
  *   <form>…<p data-signed-out hidden>                            shown when the session has ended
  *
@@ -16,16 +18,39 @@
   /** The status that says: not signed in, or not with this page. */
   const SIGN_IN_FIRST = 401;
 
-  const focusErrors = (root) => root?.querySelector("[data-error-summary]")?.focus();
+  // --- What the server answers -----------------------------------------------------------------
 
-  // --- What is wrong -------------------------------------------------------------------------
+  const ERRORS = "[data-error-summary]";
+  const ANSWERS = `${ERRORS}, [data-answer]`;
+  const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  focusErrors(document);
+  /** Give an answer the focus and bring it into view, unless all of it is. */
+  function reveal(answer) {
+    if (!answer) return;
+    answer.focus({ preventScroll: true });
+    const { top, bottom } = answer.getBoundingClientRect();
+    if (top >= 0 && bottom <= lowestSeen()) return;
+    const behavior = reducedMotion.matches ? "instant" : "smooth";
+    answer.scrollIntoView({ block: "start", behavior });
+  }
 
-  document.addEventListener("htmx:afterSwap", (event) => {
-    // The target itself may have been replaced by what came.
-    const { target, xhr } = event.detail;
-    if (xhr?.status === 422) focusErrors(document.getElementById(target.id) || target);
+  /** Where the view ends: a phone's bar covers what is below it. */
+  function lowestSeen() {
+    const bar = document.querySelector(".bar");
+    const isFixed = bar && getComputedStyle(bar).position === "fixed";
+    return isFixed ? bar.getBoundingClientRect().top : window.innerHeight;
+  }
+
+  reveal(document.querySelector(ERRORS));
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // Pieces that are streamed, polled or checked alone are no answers.
+    const { target, xhr, requestConfig } = event.detail;
+    if (!xhr || requestConfig?.verb !== "post") return;
+    // The target itself may have been replaced by what came, under a name of its own.
+    const named = target.id ? document.getElementById(target.id) : null;
+    const root = named || (target.isConnected ? target : document.getElementById("main"));
+    reveal(root?.querySelector(ANSWERS));
   });
 
   document.addEventListener("click", (event) => {
@@ -53,7 +78,9 @@
     document.addEventListener(name, (event) => {
       if (event.detail.xhr?.status === SIGN_IN_FIRST) return signedOut(event);
       const failure = failureOf(event);
-      if (failure) failure.hidden = false;
+      if (!failure) return;
+      failure.hidden = false;
+      reveal(failure);
     });
   }
 

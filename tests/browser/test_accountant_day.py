@@ -328,7 +328,7 @@ def propose_the_correction(page: Page) -> None:
     too_much = WRONG_GROSS - TRUE[WRONG].gross
     left = row(page, "Declared by the site, recorded and corrected in the ledger", "B7")[-3:]
     assert left == [0, 0, too_much]
-    difference = page.locator(".difference", has_text="B7: the ledger differs")
+    difference = page.locator(".difference", has_text="B7: the site's totals differ")
     difference.get_by_role("link", name="Look at its entries").click()
     entries = page.get_by_role("table", name="Entries, newest first")
     entries.get_by_role("row", name="Litres times price is not the amount").get_by_role(
@@ -365,7 +365,7 @@ def explain_the_rest_and_propose(page: Page) -> None:
     assert left == [TRUE[WRONG].gross - WRONG_GROSS, 0, 0, 0]
     lost = "The site can no longer send it"
     explain(page, "1 entry missing: 9", lost, "The controller's disk is gone")
-    explain(page, "E10: the ledger differs", lost)
+    explain(page, "E10: the site's totals differ", lost)
     explain(page, "Fuelling point 1, nozzle 1", lost)
     expect(page.get_by_text("All 3 differences are explained")).to_be_visible()
     page.get_by_role("button", name="Propose the seal").click()

@@ -83,7 +83,7 @@ def test_a_day_is_reconciled_explained_proposed_and_sealed(page: Page) -> None:
     page.go_back()
 
     explain(page, "2 entries missing", "The site can no longer send it", "The disk is gone")
-    explain(page, "E10: the ledger differs", "The site can no longer send it")
+    explain(page, "E10: the site's totals differ", "The site can no longer send it")
     explain(page, "Tank 1", "The tank gauge is out of true or failed")
     expect(page.get_by_text("All 3 differences are explained")).to_be_visible()
     page.get_by_role("button", name="Propose the seal").click()

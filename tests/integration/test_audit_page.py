@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,10 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.models import Role, User
-from ledger.models import Alarm, AuditEvent, FiscalDay, Site
+from ledger.models import Alarm, AuditEvent, Correction, Entry, FiscalDay, Site
 from ledger.selectors.audit import EVENTS_PER_PAGE, EXPORTED_AT_ONCE
+from ledger.selectors.corrections import VALUE_NAMES
 from ledger.services.alarms import alarm_acknowledge
 from ledger.services.audit import audit_record
+from ledger.services.corrections import Draft, correction_propose
 from ledger.services.resends import resend_request
 from tests.factories import make_day, make_site, make_user
 
@@ -190,3 +193,46 @@ class TestWhatPeopleDoIsRecorded:
             call_command("seed_demo", sites=2)
         event = AuditEvent.objects.get()
         assert (event.action, event.actor, event.actor_name) == ("demo.seeded", None, "seed_demo")
+
+
+def test_nobody_approves_what_needs_no_approval(reader: Client, site: Site, person: User) -> None:
+    day = make_day(site)
+    entry = Entry.objects.get(sequence=1)
+    values = {name: getattr(entry, name) for name in VALUE_NAMES} | {"amount": Decimal(40)}
+    correction_propose(
+        draft=Draft(
+            site=site,
+            fiscal_day=day.fiscal_day,
+            sequence=1,
+            action=Correction.Action.CORRECT,
+            reason=Correction.Reason.WRONG_VOLUME,
+            values=values,
+        ),
+        author=person,
+    )
+    text = flat(reader.get("/audit/").text)
+    assert "Correction took effect, no approval needed" in text
+    assert "Correction approved" not in text.partition('class="trail"')[2]
+    exported = b"".join(reader.get("/audit/export/csv/").streaming_content).decode()
+    assert "correction.took_effect" in exported
+    entry_page = flat(reader.get(f"/sites/S1/days/{day.fiscal_day}/1/").text)
+    assert "Took effect, no approval needed" in entry_page
+
+
+def test_what_an_older_console_called_approved_is_told_rightly(
+    reader: Client, site: Site, person: User
+) -> None:
+    of = {"site": site, "fiscal_day": datetime.date(2026, 11, 22), "sequence": 1}
+    for revision, needs_approval in ((1, False), (2, True)):
+        subject = f"correct, revision {revision}"
+        detail = {"needs_approval": needs_approval}
+        record(person, "correction.proposed", subject=subject, detail=detail, **of)
+        approver = make_user(username="second") if needs_approval else person
+        record(approver, "correction.approved", subject=subject, **of)
+    names = [str(line.name) for line in reader.get("/audit/").context["audit_page"].lines]
+    assert names == [
+        "Correction approved",
+        "Correction proposed",
+        "Correction took effect, no approval needed",
+        "Correction proposed",
+    ]

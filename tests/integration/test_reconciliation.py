@@ -117,7 +117,7 @@ def test_what_was_not_declared_at_all_differs_with_what_there_is(site: Site) -> 
 def test_turnover_differs_by_product_in_count_litres_and_amount(site: Site) -> None:
     day = closed_day(site)
     declare(day, count=4, volume=VOLUME + 1, amount=AMOUNT - Decimal("0.01"))
-    assert found(day) == {"product-E10": "-1 -1.000 0.01"}
+    assert found(day) == {"product-E10": "1 1.000 -0.01"}
 
 
 def test_corrections_of_the_day_count_and_those_of_earlier_days_stand_apart(site: Site) -> None:
@@ -127,7 +127,7 @@ def test_corrections_of_the_day_count_and_those_of_earlier_days_stand_apart(site
     assert compared.differences == []
     assert (compared.earlier.count, compared.earlier.volume) == (-1, Decimal("-5.000"))
     post(day, of_day=DAY, side=-1, volume="32.407")
-    assert found(day) == {"product-E10": "-1 -32.407 -47.93"}
+    assert found(day) == {"product-E10": "1 32.407 47.93"}
     [line] = reconciliation(day).products
     assert (line.recorded.count, line.corrected.count, line.effective.count) == (3, -1, 2)
 
@@ -143,7 +143,7 @@ def test_a_meter_differs_from_its_entries_tests_included_and_refunds_left_out(si
     )  # fmt: skip
     assert found(day) == {}, "a hundredth of a litre is what a meter cannot tell"
     Totalizer.objects.filter(pk=reading.pk).update(closing=Decimal("512.500"))
-    assert found(day) == {"nozzle-1-1": "-2.500"}
+    assert found(day) == {"nozzle-1-1": "2.500"}
     Totalizer.objects.filter(pk=reading.pk).update(closing=None)
     assert found(day) == {}
 
@@ -157,7 +157,7 @@ def test_a_correction_of_litres_counts_for_meter_and_tank(site: Site) -> None:
     nozzle = {"fuelling_point": 1, "nozzle": 1}
     post(day, of_day=DAY, side=-1, volume="32.407")
     post(day, of_day=DAY, side=1, volume="32.407", **nozzle)
-    assert found(day) == {"nozzle-1-1": "25.407"}
+    assert found(day) == {"nozzle-1-1": "-25.407"}
 
 
 def test_a_tank_s_book_is_its_dip_deliveries_and_sales_by_nozzle_or_product(site: Site) -> None:
