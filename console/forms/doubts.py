@@ -57,17 +57,18 @@ class DoubtsMixin(ConsoleFormMixin):
         """Ask whether each of these is meant."""
         if not asked:
             return
+        choices = {str(int(flag)): text for flag, text in asked.items()}
         field = forms.MultipleChoiceField(
             label=_("Is this meant?"),
             help_text=_("Tick what is right as it is, else correct the figure."),
             required=False,
-            choices=[(str(int(flag)), text) for flag, text in asked.items()],
+            choices=list(choices.items()),
             widget=forms.CheckboxSelectMultiple,
         )
         # A tick for what is no longer odd answers nothing, and is no mistake either.
         sent = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(MEANT)) or []
         self.fields[MEANT] = field
-        self.cleaned_data[MEANT] = [value for value in sent if value in dict(field.choices)]
+        self.cleaned_data[MEANT] = [value for value in sent if value in choices]
         if len(set(self.cleaned_data[MEANT])) < len(asked):
             self.add_error(
                 MEANT,

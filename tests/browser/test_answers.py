@@ -136,7 +136,7 @@ def test_a_seal_that_cannot_be_set(desk: Page) -> None:
     FiscalDay.objects.update(closed_at=timezone.now())
     day = FiscalDay.objects.select_related("site").get()
     explain_all(day, make_user())
-    seal_propose(day=day, proposed_by=make_user(), seen="")
+    seal_propose(day=day, proposed_by=make_user())
     desk.context.clear_cookies()
     sign_in(desk, make_user(Role.APPROVER))
     desk.goto(f"{DAY_PAGE}seal/")
