@@ -36,14 +36,16 @@ order, and within each kind of line in the order of the fields that are marked:
     ["posting", fiscal day*, sequence*, revision*, side*, kind, product, tax rate, payment,
         fuelling point, nozzle, tank, hour, count, litres, amount, tax]   those posted to this day
     ["explanation", number*, what differs, of which, difference, reason, note, author, at]
+    ["metering", "totalizers"]        litres are metered by totalizers where a nozzle's were read
     ["allowance", thousandths for a day, litres for a day, thousandths for a month, litres for a
         month]                                                        how far wet stock may vary
     ["nozzle", fuelling point*, nozzle*, tank]                    those that draw from a known tank
     ["tank", tank*, product]
 
-The last three are the **setup**: what the day was reconciled by. A site may be set up anew later,
+The last four are the **setup**: what the day was reconciled by. A site may be set up anew later,
 so the document is where a sealed day's setup is read from, and it is quoted as the day is verified.
-All other lines are made again from the ledger's tables.
+Where there is no line of metering, wet stock was metered by entries alone. All other lines are made
+again from the ledger's tables.
 
 Texts are ordered by their code points. `digest` is the SHA-256, in hexadecimal, of the lines of
 the day's entries in the order of their sequence, each ended by a line feed too:
@@ -87,7 +89,7 @@ _SEQUENCE_BYTES, _MARK_BYTES = 4, 4
 
 _DELIVERY = '["delivery", '
 _NOT_BARE = (_DELIVERY, '["declarations", ')
-_SETUP = ('["allowance", ', '["nozzle", ', '["tank", ')
+_SETUP = ('["metering", ', '["allowance", ', '["nozzle", ', '["tank", ')
 _VERSION_OF = re.compile(r'\["seal", (\d+), ')
 
 _DAYS = statement("canonical_days", "entry_line", "day_deliveries")

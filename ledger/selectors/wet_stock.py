@@ -127,12 +127,14 @@ class StockSetup:
     """What wet stock is judged by: the rules, and where fuel comes from.
 
     `draws` has the tank of each fuelling point and nozzle, `holds` the product of each tank.
+    `trusts_meters` is false for days that were sealed when litres were counted by entries alone.
     """
 
     daily: Allowance
     monthly: Allowance
     draws: dict[tuple[int, int], int] = field(default_factory=dict)
     holds: dict[int, str] = field(default_factory=dict)
+    trusts_meters: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +223,7 @@ def setup_of_day(day: FiscalDay) -> StockSetup:
 
 def _sealed_setup(lines: str) -> StockSetup:
     allowances: list[Allowance] = []
+    trusts_meters = False
     draws: dict[tuple[int, int], int] = {}
     holds: dict[int, str] = {}
     for line in lines.split("\n")[:-1]:
@@ -231,6 +234,8 @@ def _sealed_setup(lines: str) -> StockSetup:
                 Allowance(permille=day_permille, litres=day_litres),
                 Allowance(permille=month_permille, litres=month_litres),
             ]
+        elif what == "metering":
+            trusts_meters = True
         elif what == "nozzle":
             point, nozzle, tank = values
             draws[point, nozzle] = tank
@@ -238,7 +243,9 @@ def _sealed_setup(lines: str) -> StockSetup:
             tank, product = values
             holds[tank] = product
     daily, monthly = allowances
-    return StockSetup(daily=daily, monthly=monthly, draws=draws, holds=holds)
+    return StockSetup(
+        daily=daily, monthly=monthly, draws=draws, holds=holds, trusts_meters=trusts_meters
+    )
 
 
 def metered_in_days(
@@ -307,7 +314,7 @@ def tank_movements(
     if not dips:
         return {}
     delivered = _delivered(site, first, last)
-    counted = _by_tank(setup, metered, readings)
+    counted = _by_tank(setup, metered, readings if setup.trusts_meters else [])
     movements: dict[tuple[int, str], dict[datetime.date, TankMovement]] = defaultdict(dict)
     for dip in dips:
         key = (dip.tank, dip.fiscal_day)

@@ -143,12 +143,14 @@ turnover AS (
 setup AS (
     SELECT string_agg(line || chr(10), '' ORDER BY part, b, c) AS text
     FROM (
+        SELECT -1 AS part, 0 AS b, 0 AS c, json_build_array('metering', 'totalizers')::text AS line
+        UNION ALL
         SELECT
-            0 AS part, 0 AS b, 0 AS c,
+            0, 0, 0,
             json_build_array(
                 'allowance', wet_stock_daily_permille::text, wet_stock_daily_litres::text,
                 wet_stock_monthly_permille::text, wet_stock_monthly_litres::text
-            )::text AS line
+            )::text
         FROM site
         WHERE id = %(site_id)s
         UNION ALL

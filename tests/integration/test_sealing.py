@@ -273,6 +273,7 @@ class TestTheChain:
         explanation = Explanation.objects.get()
         said: list[Any] = ["explanation", 1, "missing", "", "1 of 4", "corrected", ""]
         body.append([*said, explanation.author_id, written(explanation.at)])
+        body.append(["metering", "totalizers"])
         body.append(["allowance", "5.0", "20.000", "10.0", "492.104"])
         body += [["nozzle", point, number, number] for point in (1, 2) for number in (1, 2)]
         body += [["tank", 1, "E10"], ["tank", 2, "B7"]]

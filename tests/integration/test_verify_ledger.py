@@ -140,7 +140,7 @@ def test_an_untouched_ledger_has_no_fault(site: Site) -> None:
         ("UPDATE delivery SET tank = 2", f'{SECOND}: sealed was ["delivery"'),
         ("DELETE FROM delivery", f'{SECOND}: sealed was ["delivery"'),
         ("UPDATE delivery SET fiscal_day = NULL", f'{SECOND}: sealed was ["delivery"'),
-        (f"UPDATE delivery SET fiscal_day = '{FIRST}'", f'{FIRST}: sealed was ["allowance"'),
+        (f"UPDATE delivery SET fiscal_day = '{FIRST}'", f'{FIRST}: sealed was ["metering"'),
         (("INSERT INTO delivery (site_id, tank, at, product, volume, document, received_at,"
           f" fiscal_day) SELECT site_id, 2, at, 'B7', 900, '', received_at, '{SECOND}'"
           " FROM delivery"), f'{SECOND}: sealed was ["correction"'),
@@ -353,7 +353,14 @@ def test_a_day_that_was_heard_of_late_is_sealed_behind_later_ones(site: Site) ->
 
 def test_a_day_sealed_in_the_first_version_is_verified_in_it(site: Site) -> None:
     """What such a document said: no declarations, deliveries, setup, nor who sealed it."""
-    later = ('["declarations"', '["delivery"', '["allowance"', '["nozzle"', '["tank"')
+    later = (
+        '["declarations"',
+        '["delivery"',
+        '["metering"',
+        '["allowance"',
+        '["nozzle"',
+        '["tank"',
+    )
     previous = "00" * 32
     for day in FiscalDay.objects.filter(sealed_at__isnull=False).order_by("fiscal_day"):
         lines = DaySeal.objects.get(pk=day.pk).document.splitlines(keepends=True)

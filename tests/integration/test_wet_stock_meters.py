@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from console.models import Role
-from ledger.models import DeclaredTotal, Dip, FiscalDay, Kind, Nozzle, Site, Totalizer
+from ledger.models import DaySeal, DeclaredTotal, Dip, FiscalDay, Kind, Nozzle, Site, Totalizer
 from ledger.selectors.days import day_summary
 from ledger.selectors.reconciliation import reconciliation
 from ledger.selectors.reports_day import day_report
@@ -133,6 +133,20 @@ def test_entries_say_which_tank_it_was_where_they_name_one(site: Site, day: Fisc
     by_tank = {line.tank: line.movement for line in reconciliation(found).wet_stock.tanks}
     assert (by_tank[3].metered, by_tank[3].metered_by) == (100, MeteredBy.METERS)
     assert (by_tank[1].metered, by_tank[1].metered_by) == (160, MeteredBy.ENTRIES)
+
+
+def test_a_day_sealed_by_entries_alone_stays_as_it_was(site: Site, day: FiscalDay) -> None:
+    read(site, 5000, 5100, **FIRST)
+    read(site, 7000, 7100, **SECOND)
+    DaySeal.objects.create(
+        site=site, fiscal_day=DAY, entry_marks=b"",
+        document='["seal", 2, 1]\n["allowance", "5.0", "20.000", "10.0", "492.104"]\n'
+        '["tank", 1, "E10"]\n',
+    )  # fmt: skip
+    FiscalDay.objects.filter(pk=day.pk).update(sealed_at=CLOSED)
+    found = FiscalDay.objects.select_related("site").get(pk=day.pk)
+    [line] = reconciliation(found).wet_stock.tanks
+    assert (line.movement.metered, line.movement.metered_by) == (160, MeteredBy.ENTRIES)
 
 
 def test_pages_and_files_say_what_it_was_counted_by(
