@@ -161,6 +161,10 @@ class AuditFilterForm(PeriodForm):
         label=_("Entry"), required=False, min_value=1, max_value=SEQUENCE_MAX
     )
 
+    # No site's days, and the server does not know the reader's.
+    first = forms.DateField(label=_("From (UTC)"), required=False)
+    last = forms.DateField(label=_("To (UTC)"), required=False)
+
     field_order = ("text", "person", "action", "site", "fiscal_day", "sequence", "first", "last")
 
     @property

@@ -257,7 +257,7 @@ def _short(value: float, kind: str) -> str:
 
 def _measured(value: float | None, kind: str) -> str:
     if kind == "time":
-        return " ".join(formatting.duration(value)).rstrip()
+        return "\N{NO-BREAK SPACE}".join(formatting.duration(value)).rstrip()
     return formatting.rate(value) if kind == "rate" else formatting.number(value)
 
 
