@@ -62,6 +62,7 @@ class FiscalDay(models.Model):
     last_sequence = models.IntegerField(_("last sequence, as declared"), null=True)
     entry_count = models.IntegerField(_("entries held"), db_default=0)
     highest_sequence = models.IntegerField(_("highest sequence held"), db_default=0)
+    # Never later than its receipt, however far ahead the controller's clock is.
     last_entry_at = models.DateTimeField(_("newest entry occurred at"), null=True)
     last_received_at = models.DateTimeField(_("newest entry received at"), null=True)
     gap_since = models.DateTimeField(_("known to be incomplete since"), null=True)

@@ -90,7 +90,8 @@ class PumpState(models.Model):
 class NozzleState(models.Model):
     """The newest entry that a nozzle wrote: its last sale and where its meter stands.
 
-    Newest is by (fiscal_day, sequence). Maintained by the statement that inserts the entries.
+    Newest is by (fiscal_day, sequence). `occurred_at` is no later than its receipt. Maintained by
+    the statement that inserts the entries.
     """
 
     pk = models.CompositePrimaryKey("site_id", "fuelling_point", "nozzle")

@@ -2,11 +2,16 @@
 -- totals or totals without their entries. The caller holds the days' rows and has summed already, so
 -- each total is touched once a batch of the worker, and once for an entry added by hand. Rows come
 -- as JSON arrays, in the order of the key.
+--
+-- What was received has happened: the newest entry of a day or a nozzle is no younger than its
+-- receipt, else a clock that is ahead hides for how long nothing was sold.
 WITH days AS (
     UPDATE fiscal_day d SET
         entry_count = d.entry_count + (r ->> 2)::integer,
         highest_sequence = greatest(d.highest_sequence, (r ->> 3)::integer),
-        last_entry_at = greatest(d.last_entry_at, (r ->> 4)::timestamptz),
+        last_entry_at = greatest(
+            d.last_entry_at, least((r ->> 4)::timestamptz, %(received_at)s::timestamptz)
+        ),
         last_received_at = %(received_at)s
     FROM jsonb_array_elements(%(days)s::jsonb) AS r
     WHERE d.site_id = (r ->> 0)::smallint AND d.fiscal_day = (r ->> 1)::date
@@ -54,10 +59,8 @@ INSERT INTO nozzle_state (
 )
 SELECT
     (r ->> 0)::smallint, (r ->> 1)::smallint, (r ->> 2)::smallint, (r ->> 3)::date,
-    -- A sale that was received has happened: else a clock that is ahead hides how long the nozzle
-    -- has sold nothing.
-    (r ->> 4)::integer, least((r ->> 5)::timestamptz, now()), r ->> 6, (r ->> 7)::numeric,
-    (r ->> 8)::numeric, (r ->> 9)::numeric
+    (r ->> 4)::integer, least((r ->> 5)::timestamptz, %(received_at)s::timestamptz), r ->> 6,
+    (r ->> 7)::numeric, (r ->> 8)::numeric, (r ->> 9)::numeric
 FROM jsonb_array_elements(%(nozzles)s::jsonb) AS r
 ORDER BY 1, 2, 3
 ON CONFLICT (site_id, fuelling_point, nozzle) DO UPDATE SET

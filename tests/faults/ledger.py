@@ -52,7 +52,8 @@ _SUMS = {
     "fiscal_day": (
         "SELECT site_id, fiscal_day, entry_count, highest_sequence, last_entry_at FROM fiscal_day",
         """
-        SELECT site_id, fiscal_day, count(*), max(sequence), max(occurred_at)
+        SELECT site_id, fiscal_day, count(*), max(sequence),
+            max(least(occurred_at, received_at))
         FROM entry GROUP BY 1, 2
         """,
     ),
@@ -64,7 +65,8 @@ _SUMS = {
         """,
         """
         SELECT DISTINCT ON (site_id, fuelling_point, nozzle) site_id, fuelling_point, nozzle,
-            fiscal_day, sequence, occurred_at, product, volume, amount, totalizer
+            fiscal_day, sequence, least(occurred_at, received_at), product, volume, amount,
+            totalizer
         FROM entry WHERE nozzle IS NOT NULL
         ORDER BY site_id, fuelling_point, nozzle, fiscal_day DESC, sequence DESC
         """,

@@ -194,8 +194,11 @@ async def test_a_meter_s_sale_in_the_future_was_made_when_it_was_received(worker
     }  # fmt: skip
     await worker.receive("ledger", entry, NOON)
     async with worker.pool.connection() as connection:
-        told = await connection.execute("SELECT occurred_at <= now() FROM nozzle_state")
-        assert await told.fetchall() == [(True,)]
+        told = await connection.execute(
+            "SELECT n.occurred_at = e.received_at, d.last_entry_at = e.received_at "
+            "FROM entry e, nozzle_state n, fiscal_day d"
+        )
+        assert await told.fetchall() == [(True, True)]
 
 
 # --- equal times, repeats, two workers -----------------------------------------------------------
