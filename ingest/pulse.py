@@ -83,7 +83,8 @@ class Meter:
         self.batch_messages.append(batch.messages)
         self.latencies += [((now - at) * 1000, count) for at, count in batch.receipts]
         late_before = batch.received_at.timestamp() - LATE_AFTER_S
-        lags = [(wall_now - at) * 1000 for at in batch.occurred_at if at >= late_before]
+        # Nothing is committed before it happened: a clock that is ahead hides its lag.
+        lags = [max(wall_now - at, 0.0) * 1000 for at in batch.occurred_at if at >= late_before]
         self.lags += lags
         if len(lags) < len(batch.occurred_at):
             late = [(wall_now - at) * 1000 for at in batch.occurred_at if at < late_before]

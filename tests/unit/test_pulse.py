@@ -49,3 +49,10 @@ def test_late_begins_after_a_minute() -> None:
 def test_only_late_entries_leave_the_live_lag_unknown() -> None:
     row = metered(DAY_S).row()
     assert (row["lag_ms_p50"], row["lag_ms_p99"]) == (None, None)
+
+
+def test_a_clock_that_is_ahead_makes_no_lag_below_zero() -> None:
+    row = metered(-3_600.0, -3_600.0, 2.0).row()
+    assert row["lag_ms_p50"] == 0
+    assert row["lag_ms_p99"] is not None
+    assert row["lag_ms_p99"] >= 2_000
