@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,12 +12,13 @@ from django.contrib.auth.hashers import (
     get_hasher,
     make_password,
 )
-from django.db import transaction
 
 from console.models import Role, SiteAssignment, User
 from ledger.demo_sites import demo_sites
 from ledger.models import Site
-from ledger.services.sites import Registration, sites_register
+from ledger.services.audit import audit_record
+from ledger.services.sites import Registration, sites_write
+from ledger.services.transactions import durable
 
 #: How many sites the demo's site manager looks after, so that the others do not exist for them.
 MANAGED_SITES = 2
@@ -79,14 +81,25 @@ def demo_seed(*, site_count: int) -> Demo:
             "`manage.py createsuperuser`."
         )
     specs = [demo_site.spec for demo_site in demo_sites(site_count)]
-    with transaction.atomic():
-        registrations = sites_register(specs=specs)
+    with durable():
+        registrations = sites_write(specs=specs)
         managed = [registration.site for registration in registrations[:MANAGED_SITES]]
         for person in DEMO_PEOPLE:
             user = _person_upsert(person)
             if person.role == Role.MANAGER:
                 _assign(user, managed)
+        _record(registrations)
     return Demo(registrations, managed)
+
+
+def _record(registrations: list[Registration]) -> None:
+    outcomes = Counter(registration.outcome for registration in registrations)
+    if outcomes["registered"] or outcomes["updated"]:
+        audit_record(
+            action="demo.seeded",
+            actor="seed_demo",
+            detail={str(name): count for name, count in outcomes.items()},
+        )
 
 
 def _person_upsert(person: DemoPerson) -> User:

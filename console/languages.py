@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 from console.models import User
+from ledger.services.transactions import durable
 
 
 def is_offered(language: str) -> bool:
@@ -29,7 +30,8 @@ def language_choose(*, person: User, language: str) -> None:
     """Keep what the person chose. ValueError for a language that the console does not speak."""
     if not is_offered(language):
         raise ValueError(f"the console does not speak {language!r}")
-    User.objects.filter(pk=person.pk).update(language=language)
+    with durable():
+        User.objects.filter(pk=person.pk).update(language=language)
 
 
 def set_language_cookie(response: HttpResponse, language: str) -> None:

@@ -9,6 +9,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import page_not_found, permission_denied
 
 from console.languages import language_for
+from console.unavailable import DATABASE_ERRORS, Failure, failure_answer
 
 
 class PersonLanguageMiddleware(MiddlewareMixin):
@@ -40,6 +41,9 @@ class RefusalMiddleware(MiddlewareMixin):
 
 def refusal_of(request: HttpRequest, exception: Http404 | PermissionDenied) -> HttpResponse:
     """Return the console's own page of what is not there or not allowed."""
-    if isinstance(exception, Http404):
-        return page_not_found(request, exception)
-    return permission_denied(request, exception)
+    try:
+        if isinstance(exception, Http404):
+            return page_not_found(request, exception)
+        return permission_denied(request, exception)
+    except DATABASE_ERRORS as error:
+        return failure_answer(request, Failure.AWAY, error)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
-
 from console.models import Role, SiteAssignment, User
 from ledger.models import Site
 from ledger.selectors.setup import version_of
 from ledger.services.audit import audit_record, changed_values
 from ledger.services.setup import ChangedMeanwhileError
+from ledger.services.transactions import durable
 
 _FIELDS = ("username", "first_name", "last_name", "email", "role", "is_active")
 
@@ -36,7 +35,7 @@ def person_create(*, values: Mapping[str, Any], password: str, actor: User) -> U
     """Make a person who can sign in. ValidationError for a username that is taken meanwhile."""
     person = User(**{name: values[name] for name in _FIELDS})
     person.set_password(password)
-    with transaction.atomic():
+    with durable():
         person.full_clean()
         person.save(force_insert=True)
         _assign(person, values["sites"])
@@ -55,7 +54,7 @@ def person_update(*, person: User, values: Mapping[str, Any], version: str, acto
     ChangedMeanwhileError when `version` is not that of what is stored, LastAdministratorError
     when the last administrator who may sign in would be none.
     """
-    with transaction.atomic():
+    with durable():
         # All administrators, in key order: two of them may step down at the same time.
         admins = list(
             User.objects.select_for_update(of=("self",))
@@ -89,7 +88,7 @@ def person_update(*, person: User, values: Mapping[str, Any], version: str, acto
 
 def person_set_password(*, person: User, password: str, actor: User) -> None:
     """Give a person another password; their sessions end. What it is stays out of the record."""
-    with transaction.atomic():
+    with durable():
         person.set_password(password)
         person.save(update_fields=["password"])
         audit_record(

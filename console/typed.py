@@ -31,7 +31,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
@@ -107,12 +107,14 @@ def typed_in(request: HttpRequest) -> Typed:
     match = request.resolver_match
     is_form = match is not None and match.url_name in SHOWN_AGAIN and TYPED_BY in request.POST
     fields = {
-        name: values for name, values in request.POST.lists() if is_form and not _is_left_out(name)
+        name: values
+        for name, values in request.POST.lists()
+        if is_form and name != TYPED_BY and not is_left_out(name)
     }
     size = sum(len(part.encode()) for name, values in fields.items() for part in (name, *values))
     return Typed(
         address=request.get_full_path(),
-        page=_page_of(request),
+        page=page_of(request),
         person=request.POST.get(TYPED_BY, "")[:20],
         fields=fields if size <= CARRIED_BYTES_MAX else {},
         is_too_long=size > CARRIED_BYTES_MAX,
@@ -206,6 +208,13 @@ class TypedMiddleware(MiddlewareMixin):
             from console.middleware import refusal_of
 
             return refusal_of(request, refusal)
+        except (OperationalError, InterfaceError) as error:
+            # Here, because that module answers with what this one knows.
+            from console.unavailable import failure_answer, failure_of
+
+            if (failure := failure_of(error, request)) is None:
+                raise
+            return failure_answer(request, failure, error)
         add_never_cache_headers(response)
         return response
 
@@ -224,18 +233,19 @@ def _as_if_sent(request: HttpRequest, fields: dict[str, list[str]]) -> None:
 @contextmanager
 def _nothing_stored() -> Iterator[None]:
     """Let the database refuse every change, whatever the view does."""
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION READ ONLY")
         yield
         transaction.set_rollback(True)
 
 
-def _is_left_out(name: str) -> bool:
-    return name in {"csrfmiddlewaretoken", TYPED_BY, SHOW_AGAIN} or "password" in name.lower()
+def is_left_out(name: str) -> bool:
+    """Say whether a field is never carried: tokens and passwords."""
+    return name in {"csrfmiddlewaretoken", SHOW_AGAIN} or "password" in name.lower()
 
 
-def _page_of(request: HttpRequest) -> str:
+def page_of(request: HttpRequest) -> str:
     """Return the page that a request came from, if it is one of this console."""
     page = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(

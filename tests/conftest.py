@@ -108,19 +108,24 @@ def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
     """
     with django_db_blocker.unblock():
         yield
-        with connection.cursor() as cursor:
-            tables = [
-                name
-                for name in connection.introspection.django_table_names(
-                    only_existing=True, include_views=False
-                )
-                if name not in {"django_migrations", "django_content_type", "auth_permission"}
-            ]
-            names = ", ".join(connection.ops.quote_name(name) for name in tables)
-            cursor.execute("SET session_replication_role = replica")
-            cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
-            cursor.execute("SET session_replication_role = DEFAULT")
-        connection.close()
+        empty_tables()
+
+
+def empty_tables() -> None:
+    """Delete what tests committed."""
+    with connection.cursor() as cursor:
+        tables = [
+            name
+            for name in connection.introspection.django_table_names(
+                only_existing=True, include_views=False
+            )
+            if name not in {"django_migrations", "django_content_type", "auth_permission"}
+        ]
+        names = ", ".join(connection.ops.quote_name(name) for name in tables)
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        cursor.execute("SET session_replication_role = DEFAULT")
+    connection.close()
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -31,6 +35,7 @@ from ledger.services.corrections import (
     correction_approve,
     correction_reject,
     correction_withdraw,
+    corrections_approve,
 )
 
 #: The page lists this many proposals, the oldest first; more are counted and said.
@@ -212,20 +217,20 @@ def _decided_as(person: User, correction: Correction, *, decision: str, note: st
 
 
 def _approve_chosen(request: HtmxHttpRequest) -> HttpResponse:
-    """Approve each ticked proposal by itself, and say of each that could not be why."""
+    """Approve the ticked proposals together, and say of each that could not be why.
+
+    One transaction: where the database does not do it, none is approved.
+    """
     if not may_approve(request.user):
         raise PermissionDenied
+    assert isinstance(request.user, User)
     chosen = request.POST.getlist("chosen")
-    approved = 0
-    for key in chosen[:CHOSEN_MAX]:
-        try:
-            person, correction = _proposal(request, *_parts(key))
-            _decided_as(person, correction, decision=ApprovalForm.APPROVE, note="")
-        except CorrectionError as error:
-            messages.error(request, f"{_title(correction)}: {error}")
-        else:
-            approved += 1
-    if approved:
+    done = corrections_approve(
+        corrections=_chosen(request, chosen[:CHOSEN_MAX]), decided_by=request.user
+    )
+    for correction, error in done.refused:
+        messages.error(request, f"{_title(correction)}: {error}")
+    if approved := len(done.approved):
         messages.success(
             request,
             ngettext("%(count)d correction approved.", "%(count)d corrections approved.", approved)
@@ -239,6 +244,23 @@ def _approve_chosen(request: HtmxHttpRequest) -> HttpResponse:
             _("%(count)d can be approved at once; the rest still waits.") % {"count": CHOSEN_MAX},
         )
     return SeeOther(f"{reverse('approvals')}")
+
+
+def _chosen(request: HtmxHttpRequest, keys: Iterable[str]) -> list[Correction]:
+    """Return the named corrections; Http404 unless the person may see them all. One query."""
+    wanted = {_parts(key) for key in keys}
+    if not wanted:
+        return []
+    named = [
+        Q(site__code=code, fiscal_day=fiscal_day, sequence=sequence, revision=revision)
+        for code, fiscal_day, sequence, revision in wanted
+    ]
+    found = Correction.objects.filter(
+        functools.reduce(operator.or_, named), site__in=visible_sites(request.user)
+    ).select_related("site", "author", "decided_by")
+    if len(found) < len(wanted):
+        raise Http404(_("There is no such correction."))
+    return list(found)
 
 
 def _parts(key: str) -> tuple[str, datetime.date, int, int]:

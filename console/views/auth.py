@@ -20,6 +20,7 @@ from console.htmx import HtmxHttpRequest, wants_fragment
 from console.languages import is_offered, language_choose, set_language_cookie
 from console.models import User
 from console.typed import Typed, address_after, is_from_here, typed_carried, typed_in
+from ledger.services.transactions import durable
 
 
 @login_not_required
@@ -32,7 +33,8 @@ def sign_in(request: HtmxHttpRequest) -> HttpResponse:
     typed = typed_carried(request)
     if request.method == "POST" and form.is_valid():
         person = form.get_user()
-        login(request, person)
+        with durable():
+            login(request, person)
         response = HttpResponseRedirect(
             address_after(request, typed) if typed else _next_url(request)
         )
@@ -102,7 +104,8 @@ def _sign_in_page(
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
-    logout(request)
+    with durable():
+        logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 

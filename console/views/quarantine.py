@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -312,6 +313,13 @@ def _accept_each(messages: QuerySet[Quarantine], *, person: User, note: str) -> 
             correction = quarantine_accept(message=one, decided_by=person, note=note)
         except (CorrectionError, QuarantineDecisionError) as error:
             done_about.append(Accepted(message=one, refusal=str(error)))
+        except OperationalError:
+            if not done_about:
+                raise
+            # The others wait as long, perhaps. What was accepted so far is, and has to be said.
+            refusal = _("It could not be stored now, and those after it still wait. Try again.")
+            done_about.append(Accepted(message=one, refusal=refusal))
+            break
         else:
             done_about.append(Accepted(message=one, correction=correction))
     return done_about

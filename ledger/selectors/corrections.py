@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Field, QuerySet
+from django.db.models import Field, Q, QuerySet
 
 from ledger.models import (
     Correction,
@@ -21,6 +23,8 @@ _FIELDS = EntryValues._meta.get_fields()  # noqa: SLF001 Django's documented Met
 VALUE_NAMES = tuple(one.name for one in _FIELDS)
 
 Values = dict[str, Any]
+#: (site, fiscal day, sequence)
+EntryKey = tuple[int, datetime.date, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +62,36 @@ def values_of(row: EntryValues) -> Values:
 
 def effective_entry(*, site_id: int, fiscal_day: datetime.date, sequence: int) -> EffectiveEntry:
     """Return an entry as it counts now, with its revisions in their order. Two queries."""
-    key = {"site": site_id, "fiscal_day": fiscal_day, "sequence": sequence}
-    entry = Entry.objects.filter(**key).first()
-    corrections = list(
-        Correction.objects.filter(**key).select_related("author", "decided_by").order_by("revision")
+    key = (site_id, fiscal_day, sequence)
+    return effective_entries([key])[key]
+
+
+def effective_entries(keys: Iterable[EntryKey]) -> dict[EntryKey, EffectiveEntry]:
+    """Return entries of any days as they count now, by key, as `effective_entry`. Two queries."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    named = entries_named(wanted)
+    entries = {_key_of(entry): entry for entry in Entry.objects.filter(named)}
+    corrections: dict[EntryKey, list[Correction]] = {}
+    found = Correction.objects.filter(named).select_related("author", "decided_by")
+    for correction in found.order_by("revision"):
+        corrections.setdefault(_key_of(correction), []).append(correction)
+    return {key: effective(entries.get(key), corrections.get(key, [])) for key in wanted}
+
+
+def entries_named(keys: Iterable[EntryKey]) -> Q:
+    """Return the condition that names entries, or their corrections: by day, as the keys go."""
+    by_day: dict[tuple[int, datetime.date], list[int]] = {}
+    for site_id, fiscal_day, sequence in sorted(set(keys)):
+        by_day.setdefault((site_id, fiscal_day), []).append(sequence)
+    return functools.reduce(
+        operator.or_,
+        (
+            Q(site=site_id, fiscal_day=fiscal_day, sequence__in=sequences)
+            for (site_id, fiscal_day), sequences in by_day.items()
+        ),
     )
-    return effective(entry, corrections)
 
 
 def effective(entry: Entry | None, corrections: Sequence[Correction]) -> EffectiveEntry:
@@ -150,3 +178,7 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
 def changed(rows: Iterable[Change]) -> list[Change]:
     """Return those that differ."""
     return [row for row in rows if row.is_changed]
+
+
+def _key_of(row: Entry | Correction) -> EntryKey:
+    return row.site_id, row.fiscal_day, row.sequence

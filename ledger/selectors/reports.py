@@ -273,7 +273,7 @@ def _parameters(
 
 def _rows(parameters: dict[str, Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
         # Room to add up thousands of sites without sorting them on disk; compiling the statement
         # would take longer than it runs.
         cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL jit = off")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.utils import timezone
 
 from ledger.models import Alarm, AlarmAcknowledgement, AlarmEvent, Site
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record
+from ledger.services.transactions import durable
 
 
 def alarm_acknowledge(
@@ -29,7 +29,7 @@ def alarm_acknowledge(
     anything was recorded.
     """
     key = {"site": site, "device": device, "number": number, "code": code, "at": at}
-    with transaction.atomic():
+    with durable():
         if not Alarm.objects.filter(**key, state=AlarmEvent.State.STARTED).exists():
             return False
         _, is_new = AlarmAcknowledgement.objects.get_or_create(

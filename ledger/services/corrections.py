@@ -1,25 +1,28 @@
 """Correcting entries: the one writer of `correction` and `correction_posting`.
 
 Nothing here changes an entry. A correction is a new revision, and what it moves is posted in the
-transaction that approves it. Each call is one short transaction that locks the entry's fiscal day
-first, and the day it posts to after it, which is the later one: the order of the key.
+transaction that approves it. Each call is one short transaction of a number of statements that does
+not grow with that of the entries: the ingest of all sites waits behind a day that is locked.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ledger.models import (
+    AuditEvent,
     Correction,
     CorrectionPosting,
     EntryFlag,
@@ -33,26 +36,29 @@ from ledger.plausible import latest_day, plausible, plausible_span, with_plausib
 from ledger.selectors.corrections import (
     VALUE_NAMES,
     EffectiveEntry,
+    EntryKey,
     Values,
-    effective_entry,
+    effective_entries,
+    entries_named,
     values_of,
 )
 from ledger.services.announce import changes_announce
-from ledger.services.audit import audit_record, changed_values
+from ledger.services.audit import audit_event, audit_record_all, changed_values
+from ledger.services.transactions import DayKey, days_locked, durable
 from ledger.sql import statement
 from ledger.tax import tax_of
 
-LOCK_TIMEOUT_MS = 5_000
 #: How many entries one bulk correction takes.
 BULK_MAX = 500
 
 Status, Action = Correction.Status, Correction.Action
 
-_MANUAL_ENTRY = statement("manual_entry")
+_MANUAL_ENTRIES = statement("manual_entries")
 _ADD_TOTALS = with_plausible(statement("add_totals"), now="received_at")
 
 
-_CLOSED_AS = {
+_DECIDED_AS = {
+    Status.APPROVED: "correction.approved",
     Status.REJECTED: "correction.rejected",
     Status.WITHDRAWN: "correction.withdrawn",
 }
@@ -89,6 +95,30 @@ class Draft:
     based_on: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Approvals:
+    """What became of proposals that one person approved together, in the order of their keys."""
+
+    approved: list[Correction] = field(default_factory=list)
+    #: Each with why it could not be.
+    refused: list[tuple[Correction, CorrectionError]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A correction that is being written or approved, and what the entry states around it."""
+
+    day: FiscalDay
+    correction: Correction
+    before: Values | None
+    after: Values | None
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether it becomes an entry of its day, in place of postings."""
+        return self.correction.action == Action.ADD and self.day.sealed_at is None
+
+
 def correction_propose(
     *, draft: Draft, author: AbstractBaseUser, wants_approval: bool = False
 ) -> Correction:
@@ -96,13 +126,13 @@ def correction_propose(
 
     It does when the day is closed or sealed, when it moves more than the site's limit, and when
     `wants_approval` (the author may only propose). CorrectionError when it cannot be;
-    ChangedMeanwhileError when the entry is no longer as the author saw it; psycopg's
-    LockNotAvailable (an OperationalError) after LOCK_TIMEOUT_MS.
+    ChangedMeanwhileError when the entry is no longer as the author saw it; OperationalError as
+    `durable` has it.
     """
-    with transaction.atomic():
-        day = _locked(draft.site.pk, draft.fiscal_day)
-        [correction] = _propose_all(day, [draft], author, wants_approval=wants_approval)
-        changes_announce(site_ids=[day.site_id])
+    with durable():
+        [correction] = corrections_write(
+            drafts=[draft], author=author, wants_approval=wants_approval
+        )
     return correction
 
 
@@ -125,10 +155,46 @@ def corrections_propose(
         raise ValueError("drafts of several fiscal days")
     if len({draft.sequence for draft in drafts}) < len(drafts):
         raise ValueError("two drafts of one entry")
-    with transaction.atomic():
-        day = _locked(drafts[0].site.pk, drafts[0].fiscal_day)
-        corrections = _propose_all(day, drafts, author, wants_approval=wants_approval)
-        changes_announce(site_ids=[day.site_id])
+    with durable():
+        return corrections_write(drafts=drafts, author=author, wants_approval=wants_approval)
+
+
+def corrections_write(
+    *, drafts: Sequence[Draft], author: AbstractBaseUser, wants_approval: bool = False
+) -> list[Correction]:
+    """Do what `corrections_propose` does, in the transaction of the caller, as its first lock."""
+    # What needs no lock comes before it.
+    after = [_after(draft) for draft in drafts]
+    site_id, fiscal_day = drafts[0].site.pk, drafts[0].fiscal_day
+    day = _locked(site_id, fiscal_day)
+    found = effective_entries(_key(site_id, fiscal_day, draft.sequence) for draft in drafts)
+    standing = [found[_key(site_id, fiscal_day, draft.sequence)] for draft in drafts]
+    needs_approval = wants_approval or approval_is_needed(
+        day=day, pairs=[(now.values, then) for now, then in zip(standing, after, strict=True)]
+    )
+    steps = [
+        _proposed(day, draft, now, then, author, needs_approval=needs_approval)
+        for draft, now, then in zip(drafts, standing, after, strict=True)
+    ]
+    corrections = [step.correction for step in steps]
+    if needs_approval:
+        Correction.objects.bulk_create(corrections)
+        audit_record_all(_proposal_event(step, author) for step in steps)
+    else:
+        # Nobody else has to decide, so they are written as decided.
+        decision = _decision(Status.APPROVED, author, "", _locked_posting_day(day))
+        for correction in corrections:
+            _set(correction, decision)
+        Correction.objects.bulk_create(corrections)
+        _take_effect(steps)
+        audit_record_all(
+            event
+            for step in steps
+            for event in (
+                _proposal_event(step, author), _decision_event(step.correction, author)
+            )
+        )  # fmt: skip
+    changes_announce(site_ids=[site_id])
     return corrections
 
 
@@ -136,16 +202,44 @@ def correction_approve(
     *, correction: Correction, decided_by: AbstractBaseUser, note: str = ""
 ) -> Correction:
     """Let a proposal take effect. CorrectionError for one's own, or one that cannot be any more."""
-    with transaction.atomic():
-        day = _locked(correction.site_id, correction.fiscal_day)
-        waiting = _waiting(correction)
-        if waiting.author_id == decided_by.pk:
-            raise CorrectionError(_("Somebody else has to approve what you proposed."))
-        now = _effective(day, waiting.sequence)
-        _check_possible(day, waiting.action, waiting.sequence, now)
-        _take_effect(day, waiting, now, decided_by, note)
-        changes_announce(site_ids=[day.site_id])
-    return waiting
+    done = corrections_approve(corrections=[correction], decided_by=decided_by, note=note)
+    for _refused, error in done.refused:
+        raise error
+    return done.approved[0]
+
+
+def corrections_approve(
+    *, corrections: Collection[Correction], decided_by: AbstractBaseUser, note: str = ""
+) -> Approvals:
+    """Let proposals of any days take effect, in one transaction: all that can be, or none.
+
+    What cannot be is returned with the reason and holds up no other. Raises as `durable` only.
+    """
+    done = Approvals()
+    with durable():
+        days, posted_to = _locked_to_take_effect({_day_key(one) for one in corrections})
+        keys = {_entry_key(one) for one in corrections}
+        standing = effective_entries(keys)
+        steps = []
+        for asked in sorted(corrections, key=lambda one: (*_entry_key(one), one.revision)):
+            day, now = days[_day_key(asked)], standing[_entry_key(asked)]
+            try:
+                step = _to_approve(day, asked, now, decided_by)
+                target = posted_to[_day_key(asked)]
+                if isinstance(target, CorrectionError):
+                    raise target
+            except CorrectionError as error:
+                done.refused.append((asked, error))
+            else:
+                _set(step.correction, _decision(Status.APPROVED, decided_by, note, target))
+                steps.append(step)
+                done.approved.append(step.correction)
+        if steps:
+            _store_approved(steps)
+            _take_effect(steps)
+            audit_record_all(_decision_event(step.correction, decided_by) for step in steps)
+            changes_announce(site_ids={step.day.site_id for step in steps})
+    return done
 
 
 def correction_reject(
@@ -199,83 +293,39 @@ def posting_day(day: FiscalDay) -> datetime.date:
 
 
 def _locked(site_id: int, fiscal_day: datetime.date) -> FiscalDay:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
-    days = FiscalDay.objects.select_for_update(no_key=True, of=("self",)).select_related("site")
-    day = days.filter(pk=(site_id, fiscal_day)).first()
+    day = days_locked([(site_id, fiscal_day)]).get((site_id, fiscal_day))
     if day is None:
         raise CorrectionError(_("The site has no such fiscal day."))
     return day
 
 
-def _effective(day: FiscalDay, sequence: int) -> EffectiveEntry:
-    return effective_entry(site_id=day.site_id, fiscal_day=day.fiscal_day, sequence=sequence)
+def _locked_posting_day(day: FiscalDay) -> datetime.date:
+    """Return the day to post to, locked: one that is sealed while this waits is passed over."""
+    while (posted_to := posting_day(day)) != day.fiscal_day:
+        if _locked(day.site_id, posted_to).sealed_at is None:
+            break
+    return posted_to
 
 
-def _propose_all(
-    day: FiscalDay, drafts: list[Draft], author: AbstractBaseUser, *, wants_approval: bool
-) -> list[Correction]:
-    standing = [_effective(day, draft.sequence) for draft in drafts]
-    needs_approval = wants_approval or approval_is_needed(
-        day=day,
-        pairs=[(now.values, _after(draft)) for draft, now in zip(drafts, standing, strict=True)],
-    )
-    return [
-        _propose(day, draft, now, author, needs_approval=needs_approval)
-        for draft, now in zip(drafts, standing, strict=True)
-    ]
-
-
-def _propose(
-    day: FiscalDay,
-    draft: Draft,
-    now: EffectiveEntry,
-    author: AbstractBaseUser,
-    *,
-    needs_approval: bool,
-) -> Correction:
-    if now.latest_revision != draft.based_on:
-        raise ChangedMeanwhileError(
-            _("Entry %(sequence)d was corrected by somebody else meanwhile.")
-            % {"sequence": draft.sequence},
-            now,
-        )
-    if now.proposal is not None:
-        raise CorrectionError(
-            _("A correction of entry %(sequence)d waits to be approved; decide on that one first.")
-            % {"sequence": draft.sequence}
-        )
-    _check_possible(day, draft.action, draft.sequence, now)
-    after = _after(draft)
-    if after == now.values:
-        raise CorrectionError(
-            _("Nothing is changed about entry %(sequence)d.") % {"sequence": draft.sequence}
-        )
-    stated = after if after is not None else now.values
-    assert stated is not None
-    correction = Correction.objects.create(
-        **stated,
-        site_id=day.site_id,
-        fiscal_day=day.fiscal_day,
-        sequence=draft.sequence,
-        revision=now.latest_revision + 1,
-        action=draft.action,
-        reason=draft.reason,
-        note=draft.note,
-        author_id=author.pk,
-        proposed_at=timezone.now(),
-        needs_approval=needs_approval,
-        status=Status.PROPOSED,
-    )
-    detail = {
-        "reason": draft.reason,
-        "note": draft.note,
-        **changed_values(now.values or {}, after or {}),
+def _locked_to_take_effect(
+    keys: set[DayKey],
+) -> tuple[dict[DayKey, FiscalDay], dict[DayKey, datetime.date | CorrectionError]]:
+    """Lock days and those that they post to, all at once; return them, and each one's target."""
+    before = FiscalDay.objects.filter(pk__in=list(keys), sealed_at__isnull=False)
+    targets_before = [(day.site_id, _target(day)) for day in before]
+    wanted = {
+        (site_id, target) for site_id, target in targets_before if isinstance(target, datetime.date)
     }
-    _record(correction, "correction.proposed", author, detail | {"needs_approval": needs_approval})
-    if not needs_approval:
-        _take_effect(day, correction, now, author, "")
-    return correction
+    days = days_locked(keys | wanted)
+    targets: dict[DayKey, datetime.date | CorrectionError] = {}
+    for key in keys:
+        target = _target(days[key])
+        while isinstance(target, datetime.date) and (key[0], target) not in days:
+            # The one of before was sealed while this waited, or a newer one was opened.
+            days |= days_locked([(key[0], target)])
+            target = _target(days[key])
+        targets[key] = target
+    return days, targets
 
 
 def _after(draft: Draft) -> Values | None:
@@ -312,130 +362,234 @@ def _check_possible(day: FiscalDay, action: str, sequence: int, now: EffectiveEn
         raise CorrectionError(_("Entry %(sequence)d is void already.") % number)
 
 
-def _take_effect(
+def _proposed(
     day: FiscalDay,
-    correction: Correction,
+    draft: Draft,
     now: EffectiveEntry,
-    decided_by: AbstractBaseUser,
-    note: str,
-) -> None:
-    posted_to = _locked_posting_day(day)
-    after = None if correction.action == Action.VOID else values_of(correction)
-    if correction.action == Action.ADD and day.sealed_at is None:
-        assert after is not None
-        _write_entry(day, correction.sequence, after)
-    else:
-        _post(day.site, correction, now.values, after, posted_to)
-    _decide(correction, Status.APPROVED, decided_by, note, posted_to)
-    # Nobody approves their own: what needs no second person takes effect by itself.
-    action = "correction.approved" if correction.needs_approval else "correction.took_effect"
-    _record(correction, action, decided_by, {"note": note, "posted_to": posted_to})
+    after: Values | None,
+    author: AbstractBaseUser,
+    *,
+    needs_approval: bool,
+) -> _Step:
+    """Make the next revision of an entry, not stored yet; CorrectionError when it cannot be."""
+    if now.latest_revision != draft.based_on:
+        raise ChangedMeanwhileError(
+            _("Entry %(sequence)d was corrected by somebody else meanwhile.")
+            % {"sequence": draft.sequence},
+            now,
+        )
+    if now.proposal is not None:
+        raise CorrectionError(
+            _("A correction of entry %(sequence)d waits to be approved; decide on that one first.")
+            % {"sequence": draft.sequence}
+        )
+    _check_possible(day, draft.action, draft.sequence, now)
+    if after == now.values:
+        raise CorrectionError(
+            _("Nothing is changed about entry %(sequence)d.") % {"sequence": draft.sequence}
+        )
+    stated = after if after is not None else now.values
+    assert stated is not None
+    correction = Correction(
+        **stated,
+        site_id=day.site_id,
+        fiscal_day=day.fiscal_day,
+        sequence=draft.sequence,
+        revision=now.latest_revision + 1,
+        action=draft.action,
+        reason=draft.reason,
+        note=draft.note,
+        author_id=author.pk,
+        proposed_at=timezone.now(),
+        needs_approval=needs_approval,
+        status=Status.PROPOSED,
+    )
+    return _Step(day, correction, now.values, after)
 
 
-def _locked_posting_day(day: FiscalDay) -> datetime.date:
-    """Return the day to post to, locked: one that is sealed while this waits is passed over."""
-    while (posted_to := posting_day(day)) != day.fiscal_day:
-        if _locked(day.site_id, posted_to).sealed_at is None:
-            break
-    return posted_to
+def _to_approve(
+    day: FiscalDay, asked: Correction, now: EffectiveEntry, decided_by: AbstractBaseUser
+) -> _Step:
+    """Return a proposal anew; CorrectionError when it was decided meanwhile or cannot be."""
+    waiting = next(one for one in now.corrections if one.revision == asked.revision)
+    waiting.site = day.site
+    _check_waits(waiting)
+    if waiting.author_id == decided_by.pk:
+        raise CorrectionError(_("Somebody else has to approve what you proposed."))
+    _check_possible(day, waiting.action, waiting.sequence, now)
+    after = None if waiting.action == Action.VOID else values_of(waiting)
+    return _Step(day, waiting, now.values, after)
+
+
+def _check_waits(correction: Correction) -> None:
+    if correction.status != Status.PROPOSED:
+        raise CorrectionError(
+            _("This correction was decided meanwhile: %(status)s by %(person)s.")
+            % {"status": correction.get_status_display(), "person": correction.decided_by}
+        )
+
+
+def _take_effect(steps: Sequence[_Step]) -> None:
+    """Write what approved corrections move: postings, and the entries that they add."""
+    added: dict[DayKey, list[_Step]] = defaultdict(list)
+    for step in steps:
+        if step.is_entry:
+            added[_day_key(step.correction)].append(step)
+    for of_day in added.values():
+        _write_entries(of_day)
+    CorrectionPosting.objects.bulk_create(
+        posting for step in steps if not step.is_entry for posting in _postings(step)
+    )
 
 
 def _close(
     correction: Correction, status: Correction.Status, decided_by: AbstractBaseUser, note: str
 ) -> Correction:
-    with transaction.atomic():
+    with durable():
         _locked(correction.site_id, correction.fiscal_day)
-        waiting = _waiting(correction)
-        _decide(waiting, status, decided_by, note, None)
-        _record(waiting, _CLOSED_AS[status], decided_by, {"note": note})
+        waiting = Correction.objects.select_related("site", "decided_by").get(pk=correction.pk)
+        _check_waits(waiting)
+        decision = _decision(status, decided_by, note, None)
+        _set(waiting, decision)
+        proposed = Correction.objects.filter(pk=waiting.pk, status=Status.PROPOSED)
+        changed = proposed.update(**decision)
+        assert changed == 1, "the day's lock keeps others from deciding"
+        audit_record_all([_decision_event(waiting, decided_by)])
         changes_announce(site_ids=[waiting.site_id])
     return waiting
 
 
-def _waiting(correction: Correction) -> Correction:
-    """Return a proposal anew; CorrectionError when somebody decided on it meanwhile."""
-    found = Correction.objects.select_related("site", "decided_by").get(pk=correction.pk)
-    if found.status != Status.PROPOSED:
-        raise CorrectionError(
-            _("This correction was decided meanwhile: %(status)s by %(person)s.")
-            % {"status": found.get_status_display(), "person": found.decided_by}
+def _store_approved(steps: Sequence[_Step]) -> None:
+    """Store decisions as they were set: one statement, and one for each day that is sealed."""
+    groups: dict[DayKey | None, list[Correction]] = defaultdict(list)
+    for step in steps:
+        is_own = step.correction.posted_to == step.correction.fiscal_day
+        groups[None if is_own else _day_key(step.correction)].append(step.correction)
+    for key, corrections in groups.items():
+        one = corrections[0]
+        proposed = Correction.objects.filter(
+            entries_named(map(_entry_key, corrections)), status=Status.PROPOSED
         )
-    return found
+        changed = proposed.update(
+            status=one.status,
+            decided_by=one.decided_by,
+            decided_at=one.decided_at,
+            decision_note=one.decision_note,
+            posted_to=F("fiscal_day") if key is None else one.posted_to,
+        )
+        assert changed == len(corrections), "the days' locks keep others from deciding"
 
 
-def _decide(
-    correction: Correction,
+def _decision(
     status: Correction.Status,
     decided_by: AbstractBaseUser,
     note: str,
     posted_to: datetime.date | None,
-) -> None:
-    decision = {
+) -> dict[str, Any]:
+    return {
         "status": status,
         "decided_by": decided_by,
         "decided_at": timezone.now(),
         "decision_note": note,
         "posted_to": posted_to,
     }
-    changed = Correction.objects.filter(pk=correction.pk, status=Status.PROPOSED).update(**decision)
-    assert changed == 1, "the day's lock keeps others from deciding"
+
+
+def _set(correction: Correction, decision: Mapping[str, Any]) -> None:
     for name, value in decision.items():
         setattr(correction, name, value)
 
 
-def _post(
-    site: Site,
-    correction: Correction,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-    posted_to: datetime.date,
-) -> None:
-    sides = ((CorrectionPosting.Side.OUT, before), (CorrectionPosting.Side.IN, after))
-    CorrectionPosting.objects.bulk_create(
-        CorrectionPosting(
-            site_id=correction.site_id,
-            fiscal_day=correction.fiscal_day,
-            sequence=correction.sequence,
-            revision=correction.revision,
-            side=side,
-            posted_to=posted_to,
-            hour=_hour(site, values),
-            count=side,
-            volume=side * (values["volume"] or Decimal(0)),
-            amount=side * values["amount"],
-            tax=side * tax_of(values["amount"], values["tax_rate"]),
-            **{name: values[name] for name in PLACES},
-        )
-        for side, values in sides
-        if values is not None
-    )
+def _postings(step: _Step) -> Iterable[CorrectionPosting]:
+    correction = step.correction
+    assert correction.posted_to is not None
+    sides = ((CorrectionPosting.Side.OUT, step.before), (CorrectionPosting.Side.IN, step.after))
+    for side, values in sides:
+        if values is not None:
+            yield CorrectionPosting(
+                site_id=correction.site_id,
+                fiscal_day=correction.fiscal_day,
+                sequence=correction.sequence,
+                revision=correction.revision,
+                side=side,
+                posted_to=correction.posted_to,
+                hour=_hour(step.day.site, values),
+                count=side,
+                volume=side * (values["volume"] or Decimal(0)),
+                amount=side * values["amount"],
+                tax=side * tax_of(values["amount"], values["tax_rate"]),
+                **{name: values[name] for name in PLACES},
+            )
 
 
-def _write_entry(day: FiscalDay, sequence: int, values: Values) -> None:
-    """Write an entry and all that it adds, as the ingest worker does for a batch."""
-    key = {"site_id": day.site_id, "fiscal_day": day.fiscal_day, "sequence": sequence}
+def _write_entries(steps: Sequence[_Step]) -> None:
+    """Write entries of a day and all that they add, as the ingest worker does for a batch."""
+    day = steps[0].day
     received = {"received_at": timezone.now()}
+    shared = {"site_id": day.site_id, "fiscal_day": day.fiscal_day, "flags": int(EntryFlag.MANUAL)}
+    entries = [
+        {**shared, **received, **(step.after or {}), "sequence": step.correction.sequence}
+        for step in steps
+    ]
     with connection.cursor() as cursor:
         cursor.execute("SELECT entry_partition_ensure(%s)", [day.fiscal_day])
-        cursor.execute(_MANUAL_ENTRY, values | key | received | {"flags": int(EntryFlag.MANUAL)})
-        cursor.execute(_ADD_TOTALS, {**_added(day, sequence, values), **received})
+        cursor.execute(_MANUAL_ENTRIES, {"entries": json.dumps(entries, default=str)})
+        cursor.execute(_ADD_TOTALS, {**_added(day, entries), **received})
 
 
-def _added(day: FiscalDay, sequence: int, values: Values) -> dict[str, str]:
-    """Return what an entry adds to the totals of its day, as add_totals.sql takes it."""
+def _added(day: FiscalDay, entries: Sequence[Values]) -> dict[str, str]:
+    """Return what entries add to the totals of their day, as add_totals.sql takes it."""
     key = (day.site_id, day.fiscal_day)
-    amount, rate, kind = values["amount"], values["tax_rate"], int(values["kind"])
-    sums = (1, values["volume"] or 0, amount)
-    goods = (values["product"], kind, NO_TAX_RATE if rate is None else rate)
-    rows: dict[str, list[tuple[Any, ...]]] = {
-        "days": [(*key, 1, sequence, values["occurred_at"])],
-        "totals": [(*key, *goods, *sums, tax_of(amount, rate))],
-        "payments": [(*key, values["payment"] or NO_PAYMENT, kind, *sums)],
-        "hours": [(*key, _hour(day.site, values), *sums)] if kind in TURNOVER_KINDS else [],
-        # The newest sale of a nozzle stays what its controller said.
-        "nozzles": [],
+    sums: dict[str, dict[tuple[Any, ...], list[Any]]] = {
+        "totals": {}, "payments": {}, "hours": {},
+    }  # fmt: skip
+
+    def add(name: str, place: tuple[Any, ...], *measures: Any) -> None:
+        known = sums[name].get(place, [0] * len(measures))
+        sums[name][place] = [a + b for a, b in zip(known, measures, strict=True)]
+
+    for values in entries:
+        amount, rate, kind = values["amount"], values["tax_rate"], int(values["kind"])
+        measures = (1, values["volume"] or 0, amount)
+        goods = (values["product"], kind, NO_TAX_RATE if rate is None else rate)
+        add("totals", (*key, *goods), *measures, tax_of(amount, rate))
+        add("payments", (*key, values["payment"] or NO_PAYMENT, kind), *measures)
+        if kind in TURNOVER_KINDS:
+            add("hours", (*key, _hour(day.site, values)), *measures)
+    rows: dict[str, list[Any]] = {
+        name: [[*place, *measures] for place, measures in sorted(found.items())]
+        for name, found in sums.items()
     }
+    rows["days"] = [
+        [
+            *key,
+            len(entries),
+            max(values["sequence"] for values in entries),
+            max(values["occurred_at"] for values in entries),
+        ]
+    ]
+    # The newest sale of a nozzle stays what its controller said.
+    rows["nozzles"] = []
     return {name: json.dumps(those, default=str) for name, those in rows.items()}
+
+
+def _target(day: FiscalDay) -> datetime.date | CorrectionError:
+    try:
+        return posting_day(day)
+    except CorrectionError as error:
+        return error
+
+
+def _key(site_id: int, fiscal_day: datetime.date, sequence: int) -> EntryKey:
+    return site_id, fiscal_day, sequence
+
+
+def _day_key(correction: Correction) -> DayKey:
+    return correction.site_id, correction.fiscal_day
+
+
+def _entry_key(correction: Correction) -> EntryKey:
+    return _key(*_day_key(correction), correction.sequence)
 
 
 def _hour(site: Site, values: Mapping[str, Any]) -> int:
@@ -443,10 +597,31 @@ def _hour(site: Site, values: Mapping[str, Any]) -> int:
     return occurred_at.astimezone(site.zone).hour
 
 
-def _record(
+def _proposal_event(step: _Step, author: AbstractBaseUser) -> AuditEvent:
+    correction = step.correction
+    detail = {
+        "reason": correction.reason,
+        "note": correction.note,
+        **changed_values(step.before or {}, step.after or {}),
+        "needs_approval": correction.needs_approval,
+    }
+    return _event(correction, "correction.proposed", author, detail)
+
+
+def _decision_event(correction: Correction, actor: AbstractBaseUser) -> AuditEvent:
+    detail: dict[str, Any] = {"note": correction.decision_note}
+    action = _DECIDED_AS[Status(correction.status)]
+    if correction.status == Status.APPROVED:
+        detail["posted_to"] = correction.posted_to
+        # Nobody approves their own: what needs no second person takes effect by itself.
+        action = action if correction.needs_approval else "correction.took_effect"
+    return _event(correction, action, actor, detail)
+
+
+def _event(
     correction: Correction, action: str, actor: AbstractBaseUser, detail: dict[str, Any]
-) -> None:
-    audit_record(
+) -> AuditEvent:
+    return audit_event(
         action=action,
         actor=actor,
         site=correction.site_id,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ledger.models import FiscalDay
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record
-
-LOCK_TIMEOUT_MS = 5_000
+from ledger.services.transactions import days_locked, durable
 
 
 class DayError(Exception):
@@ -21,13 +19,11 @@ class DayError(Exception):
 def day_locked(day: FiscalDay) -> FiscalDay:
     """Return a day's row anew, locked until the caller's transaction ends.
 
-    Every writer of a day takes its row first (`ingest/sql/lock_days.sql`). psycopg's
-    LockNotAvailable (an OperationalError) after LOCK_TIMEOUT_MS.
+    In that transaction, as its first lock; `ledger.services.transactions` says why. Raises as
+    `durable`.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
-    days = FiscalDay.objects.select_for_update(no_key=True, of=("self",)).select_related("site")
-    return days.get(pk=day.pk)
+    key = (day.site_id, day.fiscal_day)
+    return days_locked([key])[key]
 
 
 def day_close(
@@ -43,7 +39,7 @@ def day_close(
     """
     if not reason.strip():
         raise DayError(_("Say why the day is closed by hand."))
-    with transaction.atomic():
+    with durable():
         locked = day_locked(day)
         if locked.closed_at is not None:
             raise DayError(_("The day is closed already."))

@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from ledger.selectors.reports import (
     Months,
@@ -18,6 +18,7 @@ from ledger.selectors.reports import (
     site_ids_of,
     whole_months,
 )
+from ledger.services.transactions import durable
 
 #: Months before these many days ago are read summed up; late entries have mostly come by then.
 DAYS_UNTIL_SUMMED_UP = 3
@@ -88,7 +89,7 @@ def _months_to_sum_up(
 def _sum_up(site_ids: frozenset[int] | None, months: Months) -> None:
     period = {"first": months[0], "until": months[1]}
     asked: dict[str, Any] = {**period, "site_ids": None if site_ids is None else list(site_ids)}
-    with transaction.atomic(), connection.cursor() as cursor:
+    with durable(), connection.cursor() as cursor:
         cursor.execute(_STALE_SQL, asked)
         if not (stale := cursor.fetchall()):
             return

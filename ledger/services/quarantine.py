@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
 from django.db.models import F, Max, Min, QuerySet, Value
 from django.db.models.functions import Length
 from django.utils import timezone
@@ -27,8 +26,9 @@ from ledger.selectors.corrections import effective_entry
 from ledger.selectors.stated import stated_entry
 from ledger.services.announce import changes_announce, releases_announce
 from ledger.services.audit import audit_record
-from ledger.services.corrections import Draft, correction_propose
-from ledger.services.sites import first_days_move, site_register
+from ledger.services.corrections import Draft, corrections_write
+from ledger.services.sites import first_days_move, sites_write
+from ledger.services.transactions import durable
 from ledger.specs import SiteSpec
 from ledger.topics import topic_prefix
 
@@ -40,7 +40,6 @@ Reason = Quarantine.Reason
 DECIDED_MAX = 1_000
 #: What the event contract takes, and so what a mended message may be.
 PAYLOAD_BYTES_MAX = 1024 * 1024
-LOCK_TIMEOUT_MS = 5_000
 #: Each accepted one is a correction of its own, which takes longer.
 ACCEPTED_MAX = 200
 #: Message numbers that one audit event names.
@@ -101,7 +100,7 @@ def quarantine_replay(
 
     Messages that cannot be released, or were decided meanwhile, are left as they are.
     """
-    with transaction.atomic():
+    with durable():
         found = _decide(messages, Action.REPLAY, decided_by=decided_by, note=note)
     return len(found)
 
@@ -119,7 +118,7 @@ def quarantine_mend(
             _("%(size)d bytes are no message: it has 1 to %(most)d.")
             % {"size": len(payload), "most": PAYLOAD_BYTES_MAX}
         )
-    with transaction.atomic():
+    with durable():
         found = _decide(
             Quarantine.objects.filter(pk=message.pk),
             Action.MEND,
@@ -138,7 +137,7 @@ def quarantine_admit(
     Returns how many were. Their sites begin with the earliest of these days, so that a worker
     takes them; that stands in the audit trail of each site, too.
     """
-    with transaction.atomic():
+    with durable():
         found = _decide(messages, Action.ADMIT, decided_by=decided_by, note=_said(note))
         first_days: dict[int, datetime.date] = {}
         for message in found:
@@ -172,7 +171,7 @@ def quarantine_dismiss(
     *, messages: QuerySet[Quarantine], decided_by: AbstractBaseUser, note: str
 ) -> int:
     """Decide that nothing is to be done about messages, at most DECIDED_MAX, and say why."""
-    with transaction.atomic():
+    with durable():
         found = _decide(messages, Action.DISMISS, decided_by=decided_by, note=_said(note))
     return len(found)
 
@@ -181,7 +180,7 @@ def quarantine_refuse(
     *, messages: QuerySet[Quarantine], decided_by: AbstractBaseUser, note: str
 ) -> int:
     """Decide that the ledger is right and the newcomers are not, at most DECIDED_MAX."""
-    with transaction.atomic():
+    with durable():
         found = _decide(messages, Action.REFUSE, decided_by=decided_by, note=_said(note))
     return len(found)
 
@@ -206,23 +205,25 @@ def quarantine_accept(
         or any(stated.values[name] is None for name in ("kind", "occurred_at", "product", "amount"))
     ):
         raise QuarantineDecisionError(_("The message states no ledger entry."))
-    with transaction.atomic():
+    with durable():
         now = effective_entry(
             site_id=message.site.pk, fiscal_day=stated.fiscal_day, sequence=stated.sequence
         )
         is_held = now.entry is not None or bool(now.revision)
         # First, because it locks the fiscal day: workers lock that before a quarantined message.
-        correction = correction_propose(
-            draft=Draft(
-                site=message.site,
-                fiscal_day=stated.fiscal_day,
-                sequence=stated.sequence,
-                action=Correction.Action.CORRECT if is_held else Correction.Action.ADD,
-                reason=Correction.Reason.CONFLICT if is_held else Correction.Reason.OTHER,
-                note=_said(note),
-                values=stated.values,
-                based_on=now.latest_revision,
-            ),
+        [correction] = corrections_write(
+            drafts=[
+                Draft(
+                    site=message.site,
+                    fiscal_day=stated.fiscal_day,
+                    sequence=stated.sequence,
+                    action=Correction.Action.CORRECT if is_held else Correction.Action.ADD,
+                    reason=Correction.Reason.CONFLICT if is_held else Correction.Reason.OTHER,
+                    note=_said(note),
+                    values=stated.values,
+                    based_on=now.latest_revision,
+                )
+            ],
             author=decided_by,
         )
         found = _decide(
@@ -246,12 +247,12 @@ def site_register_and_release(
     registered so; QuarantineDecisionError when a site has this code by now. A worker knows the
     site before it looks at the messages: both are announced by the same commit.
     """
-    with transaction.atomic():
+    with durable():
         if Site.objects.filter(code=spec.code).exists():
             raise QuarantineDecisionError(
                 _("A site is registered under the code %(code)s by now.") % {"code": spec.code}
             )
-        site = site_register(spec=spec).site
+        site = sites_write(specs=[spec])[0].site
         audit_record(
             action="site.registered",
             actor=decided_by,
@@ -302,10 +303,8 @@ def _decide(
 ) -> Sequence[Quarantine]:
     """Take a decision on each message that it can still be taken on, in the caller's transaction.
 
-    psycopg's LockNotAvailable (an OperationalError) after LOCK_TIMEOUT_MS.
+    Raises as `durable`.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
     found = list(
         undecided(messages, action)
         .order_by("id")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
 from django.utils import timezone
 
 from ledger.models import Command, FiscalDay
@@ -18,12 +17,13 @@ from ledger.selectors.days import MissingRange, missing_ranges
 from ledger.selectors.resends import day_resend
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
+from ledger.services.days import day_locked
+from ledger.services.transactions import durable
 
 #: What the contract lets one message hold.
 RANGES_PER_COMMAND_MAX = 1_000
 #: A day with more holes than these commands name is healed by asking again.
 COMMANDS_PER_REQUEST_MAX = 10
-LOCK_TIMEOUT_MS = 5_000
 
 
 def resend_request(*, day: FiscalDay, requested_by: AbstractBaseUser) -> int:
@@ -32,13 +32,10 @@ def resend_request(*, day: FiscalDay, requested_by: AbstractBaseUser) -> int:
     Invariants: the request names who asked and when, and exactly what was missing as the day's row
     was locked. While a request is under way that covers what is missing, and when nothing is
     missing or the day is sealed, nothing is written and 0 is returned: two people who press the
-    button at once make one request. psycopg's LockNotAvailable (an OperationalError) after
-    LOCK_TIMEOUT_MS.
+    button at once make one request. Raises as `durable`.
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
-        locked = FiscalDay.objects.select_for_update(no_key=True).get(pk=day.pk)
+    with durable():
+        locked = day_locked(day)
         if not day_resend(locked).is_offered:
             return 0
         missing = missing_ranges(locked, limit=RANGES_PER_COMMAND_MAX * COMMANDS_PER_REQUEST_MAX)

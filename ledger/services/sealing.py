@@ -7,7 +7,7 @@ transaction that seals, with the day's row locked: nothing can change between re
 from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from ledger.selectors.sealing import first_unsealed
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
 from ledger.services.days import DayError, day_locked
+from ledger.services.transactions import durable
 
 
 def difference_explain(
@@ -39,7 +40,7 @@ def difference_explain(
     """
     if reason == Explanation.Reason.OTHER and not note.strip():
         raise DayError(_("Say in a note what the reason is."))
-    with transaction.atomic():
+    with durable():
         locked = _unsealed(day)
         if locked.closed_at is None:
             raise DayError(_("The day is not closed yet, so its differences still change."))
@@ -105,7 +106,7 @@ def seal_obstacles(day: FiscalDay) -> list[str]:
 
 def seal_propose(*, day: FiscalDay, proposed_by: AbstractBaseUser) -> FiscalDay:
     """Ask a second person to seal the day. DayError when it is not ready."""
-    with transaction.atomic():
+    with durable():
         locked = _ready(day)
         locked.seal_proposed_by_id = proposed_by.pk
         locked.seal_proposed_at = timezone.now()
@@ -117,7 +118,7 @@ def seal_propose(*, day: FiscalDay, proposed_by: AbstractBaseUser) -> FiscalDay:
 
 def seal_withdraw(*, day: FiscalDay, withdrawn_by: AbstractBaseUser, note: str = "") -> FiscalDay:
     """Take a proposal off the table, one's own or another's. DayError when there is none."""
-    with transaction.atomic():
+    with durable():
         locked = _unsealed(day)
         if locked.seal_proposed_by_id is None:
             raise DayError(_("Nobody proposes to seal this day."))
@@ -135,7 +136,7 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
     by now is not sealed unseen. DayError for that, for one's own proposal, when nobody proposes
     it, and when the day is not ready.
     """
-    with transaction.atomic():
+    with durable():
         locked = _ready(day)
         if locked.seal_proposed_by_id is None:
             raise DayError(_("Nobody proposes to seal this day."))

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 
 from ledger.models import Site
 from ledger.selectors.setup import (
@@ -27,7 +26,8 @@ from ledger.selectors.setup import (
 )
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record, changed_values
-from ledger.services.sites import site_configure, sites_announce
+from ledger.services.sites import site_write_groups, sites_announce
+from ledger.services.transactions import durable
 from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, TankSpec
 
 _SPECS = {
@@ -61,7 +61,7 @@ class InUseError(ValueError):
 def site_create(*, code: str, values: Mapping[str, Any], actor: AbstractBaseUser) -> Site:
     """Register a site. ValidationError for values that cannot be one, a taken code among them."""
     site = Site(code=code, **values)
-    with transaction.atomic():
+    with durable():
         site.full_clean()
         site.save(force_insert=True)
         audit_record(
@@ -85,7 +85,7 @@ def site_update(
     out a sealed one; ValidationError for values that cannot be a site's.
     """
     assert values.keys() <= set(DETAIL_FIELDS)
-    with transaction.atomic():
+    with durable():
         stored = Site.objects.select_for_update().get(pk=site.pk)
         before = site_details(stored)
         if version_of(before) != version:
@@ -120,7 +120,7 @@ def site_groups_update(
     nozzle stands at a fuelling point that is not there.
     """
     names = tuple(groups)
-    with transaction.atomic():
+    with durable():
         stored = Site.objects.select_for_update().get(pk=site.pk)
         before = site_groups(stored, *names)
         if version_of(before) != version:
@@ -129,7 +129,7 @@ def site_groups_update(
         specs: dict[str, Any] = {
             name: [_SPECS[name](**row) for row in rows] for name, rows in groups.items()
         }
-        if not site_configure(site=stored, **specs):
+        if not site_write_groups(site=stored, **specs):
             return False
         after = site_groups(stored, *names)
         for name in names:

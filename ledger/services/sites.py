@@ -17,13 +17,14 @@ from functools import cache
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from django.db import connection, models, transaction
+from django.db import connection, models
 
 from ledger.models import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
 from ledger.models.site import SITE_CODE_PATTERN
 from ledger.plain import PlainTextError, plain_text
 from ledger.plausible import FIRST_DAY_MIN, first_day_default
 from ledger.selectors.setup import has_ledger
+from ledger.services.transactions import durable
 from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, SiteSpec, TankSpec
 
 #: Workers listen here; the payload is empty, for they load all sites again.
@@ -60,7 +61,13 @@ def site_register(*, spec: SiteSpec) -> Registration:
     return sites_register(specs=[spec])[0]
 
 
-def site_configure(
+def site_configure(*, site: Site, **groups: Any) -> bool:
+    """Do what `site_write_groups` does, in one transaction."""
+    with durable():
+        return site_write_groups(site=site, **groups)
+
+
+def site_write_groups(
     *,
     site: Site,
     products: Sequence[ProductSpec] | None = None,
@@ -70,8 +77,8 @@ def site_configure(
 ) -> bool:
     """Say what a registered site sells and what stands on its forecourt.
 
-    A group that is given is the whole of it: what it does not name is removed. Returns whether
-    anything changed.
+    In the transaction of the caller. A group that is given is the whole of it: what it does not
+    name is removed. Returns whether anything changed.
     """
     groups: dict[str, Sequence[Spec] | None] = {
         "products": products,
@@ -80,17 +87,24 @@ def site_configure(
         "nozzles": nozzles,
     }
     _check_products(site.code, products)
-    with transaction.atomic():
-        changed = _configure({name: {site.pk: specs} for name, specs in groups.items()})
-        if changed:
-            sites_announce()
+    changed = _configure({name: {site.pk: specs} for name, specs in groups.items()})
+    if changed:
+        sites_announce()
     return bool(changed)
 
 
 def sites_register(
     *, specs: Sequence[SiteSpec], progress: Callable[[int], None] | None = None
 ) -> list[Registration]:
-    """Register sites, or bring them up to date, in one transaction.
+    """Register sites, or bring them up to date, in one transaction; see `sites_write`."""
+    with durable():
+        return sites_write(specs=specs, progress=progress)
+
+
+def sites_write(
+    *, specs: Sequence[SiteSpec], progress: Callable[[int], None] | None = None
+) -> list[Registration]:
+    """Register sites, or bring them up to date, in the transaction of the caller.
 
     A site is recognised by its `source_id` where it has one, else by its code. Returns one
     registration for each spec, in the same order. Raises SiteRegistrationError when two specs
@@ -101,26 +115,21 @@ def sites_register(
         _check(spec)
     _refuse_repeats(specs)
     report = progress or (lambda _: None)
-    with transaction.atomic():
-        known = _lock_known(specs)
-        outcomes, sites = _write_sites(specs, known)
-        report(len(specs) // 2)
-        changed = _configure(
-            {
-                name: {
-                    site.pk: getattr(spec, name) for spec, site in zip(specs, sites, strict=True)
-                }
-                for name in _GROUPS
-            }
-        )
-        registrations = [
-            Registration(
-                site, "updated" if outcome == "unchanged" and site.pk in changed else outcome
-            )
-            for site, outcome in zip(sites, outcomes, strict=True)
-        ]
-        if any(registration.outcome != "unchanged" for registration in registrations):
-            sites_announce()
+    known = _lock_known(specs)
+    outcomes, sites = _write_sites(specs, known)
+    report(len(specs) // 2)
+    changed = _configure(
+        {
+            name: {site.pk: getattr(spec, name) for spec, site in zip(specs, sites, strict=True)}
+            for name in _GROUPS
+        }
+    )
+    registrations = [
+        Registration(site, "updated" if outcome == "unchanged" and site.pk in changed else outcome)
+        for site, outcome in zip(sites, outcomes, strict=True)
+    ]
+    if any(registration.outcome != "unchanged" for registration in registrations):
+        sites_announce()
     report(len(specs))
     return registrations
 

@@ -5,7 +5,8 @@
  *
  *   <div data-error-summary tabindex="-1">…<a href="#id_code">   in the page or swapped into it
  *   <section data-answer tabindex="-1">                          swapped in: any other answer
- *   <form>…<p data-failed hidden>                                shown while a request has failed
+ *   <form>…<p data-failed hidden>                                shown while a request has failed,
+ *     <span data-failed-as="locked" hidden>                      in the words for that failure
  *   <form>…<p data-signed-out hidden>                            shown when the session has ended
  *
  * Whose session ended loses nothing: a form that htmx may no longer send is sent the plain way,
@@ -76,12 +77,20 @@
 
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) => {
-      if (event.detail.xhr?.status === SIGN_IN_FIRST) return signedOut(event);
+      const { xhr } = event.detail;
+      if (xhr?.status === SIGN_IN_FIRST) return signedOut(event);
       const failure = failureOf(event);
-      if (!failure) return;
-      failure.hidden = false;
-      reveal(failure);
+      if (failure) showFailure(failure, xhr?.getResponseHeader("X-Failure") || "");
     });
+  }
+
+  /** Say what kind of failure it was (console/unavailable.py), where the person looks. */
+  function showFailure(failure, kind) {
+    const words = [...failure.querySelectorAll("[data-failed-as]")];
+    const known = words.some((each) => each.dataset.failedAs === kind);
+    for (const each of words) each.hidden = each.dataset.failedAs !== (known ? kind : "");
+    failure.hidden = false;
+    reveal(failure);
   }
 
   // --- Who is signed out by now ------------------------------------------------------------------

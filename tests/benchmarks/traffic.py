@@ -25,7 +25,7 @@ FISCAL_DAY = NOON.date().isoformat()
 SEND_EVERY_S = 0.001
 PUMPS_PER_SITE = 8
 #: How long a paced sender takes at most to make its frames before the first is due.
-PREPARE_S_PER_FRAME = 40e-6
+PREPARE_S_PER_FRAME = 100e-6
 
 
 def site_code(number: int) -> str:

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -24,6 +24,7 @@ from ledger.selectors.resends import (
     incomplete_days,
 )
 from ledger.services import resends
+from ledger.services.announce import changes_announce
 from ledger.services.resends import resend_request
 from tests.factories import make_day, make_entry, make_site, make_user
 
@@ -67,7 +68,9 @@ def test_it_records_who_asked_for_what_and_when(day: FiscalDay) -> None:
     assert (command.sent_at, command.sent_by) == (None, "")
 
 
-def test_it_rings_for_workers_and_pages_as_it_commits(committed_db: None) -> None:
+def test_it_rings_for_workers_and_pages_as_it_commits(
+    committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = make_site("S1")
     day = make_day(site, fiscal_day=DAY, entries=1, last_sequence=2)
     heard: list[tuple[str, str]] = []
@@ -76,11 +79,16 @@ def test_it_rings_for_workers_and_pages_as_it_commits(committed_db: None) -> Non
             cursor.execute(f"LISTEN {channel}")
     raw = connection.connection
     person = make_user()
-    with transaction.atomic():
-        resend_request(day=day, requested_by=person)
-        raw.add_notify_handler(lambda note: heard.append((note.channel, note.payload)))
+    raw.add_notify_handler(lambda note: heard.append((note.channel, note.payload)))
+
+    def announce(*, site_ids: list[int]) -> None:
+        """Ring, which is the last step of the transaction, and look that nobody hears it yet."""
+        changes_announce(site_ids=site_ids)
         connection.cursor().execute("SELECT 1")
         assert heard == []
+
+    monkeypatch.setattr(resends, "changes_announce", announce)
+    resend_request(day=day, requested_by=person)
     connection.cursor().execute("SELECT 1")
     assert sorted(heard) == [("commands", ""), ("ledger_changes", f'{{"sites": [{site.id}]}}')]
 

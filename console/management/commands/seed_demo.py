@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +13,6 @@ from rich.table import Table
 from console.demo import DEMO_PEOPLE, Demo, DemoRefusedError, demo_seed
 from console.models import Role
 from ledger.demo_sites import DEMO_SITES_DEFAULT
-from ledger.services.audit import audit_record
 from ledger.services.sites import SiteRegistrationError
 
 
@@ -35,9 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, sites: int, **options: Any) -> None:
         """Seed and show."""
         try:
-            with transaction.atomic():
-                demo = demo_seed(site_count=sites)
-                _record(demo)
+            demo = demo_seed(site_count=sites)
         except (DemoRefusedError, SiteRegistrationError, ValueError) as error:
             raise CommandError(str(error)) from error
         console = Console(file=self.stdout)  # type: ignore[arg-type]
@@ -45,16 +41,6 @@ class Command(BaseCommand):
         found = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         console.print(f"Demo sites: {found}", highlight=False)
         console.print(people_table(demo))
-
-
-def _record(demo: Demo) -> None:
-    outcomes = Counter(registration.outcome for registration in demo.registrations)
-    if outcomes["registered"] or outcomes["updated"]:
-        audit_record(
-            action="demo.seeded",
-            actor="seed_demo",
-            detail={str(name): count for name, count in outcomes.items()},
-        )
 
 
 def people_table(demo: Demo) -> Table:

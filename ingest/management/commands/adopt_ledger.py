@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -32,6 +31,7 @@ from ledger.models import Site
 from ledger.plausible import FIRST_DAY_MIN
 from ledger.services.announce import changes_announce
 from ledger.services.audit import audit_record
+from ledger.services.transactions import durable
 
 _COLUMNS = (
     TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -154,7 +154,7 @@ class Command(BaseCommand):
             ) from None
         except KeyboardInterrupt:
             raise CommandError("Stopped. Run it again to go on where it was.") from None
-        with transaction.atomic():
+        with durable():
             audit_record(
                 action="ledger.adopted",
                 actor="adopt_ledger",

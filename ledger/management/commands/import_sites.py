@@ -11,7 +11,6 @@ from textwrap import shorten
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +20,8 @@ from ledger.import_report import ImportReport
 from ledger.models import Site
 from ledger.plausible import DAYS_BEFORE_REGISTRATION
 from ledger.services.audit import audit_record
-from ledger.services.sites import Registration, SiteRegistrationError, sites_register
+from ledger.services.sites import Registration, SiteRegistrationError, sites_write
+from ledger.services.transactions import durable
 
 REPORT_COLUMNS = ("line", "node_id", "name", "column", "value", "what", "done")
 EXAMPLE_LENGTH_MAX = 24
@@ -71,9 +71,9 @@ class Command(BaseCommand):
                 file, today=timezone.localdate(), report=ImportReport(is_strict=strict)
             )
             taken = dict(Site.objects.values_list("code", "source_id"))
-            with transaction.atomic():
+            with durable():
                 specs = give_codes(register.sites, taken)
-                registrations = sites_register(
+                registrations = sites_write(
                     specs=[replace(spec, first_fiscal_day=first_day) for spec in specs]
                 )
                 _record(file, registrations)
