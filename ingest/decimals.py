@@ -40,20 +40,34 @@ def are_surely_plain(payload: bytes) -> bool:
 
 
 def _look(shape: bytes) -> bool:
-    """Look at a shape that is not remembered, object by object, since arrays repeat theirs."""
+    """Look at a shape that is not remembered, by its objects and their members.
+
+    Arrays repeat the shapes of their objects. What has an id of its own in each message, in letters
+    and digits, repeats those of its members: no string in doubt has a comma or a brace in it.
+    """
     if b"\\" in shape:
         return False  # an escape may stand for any character
-    objects = set(shape.split(b"}"))
-    objects -= _plain_shapes
-    if any(_DOUBTFUL.search(each) for each in objects):
-        return False
-    objects.add(shape)
-    for each in objects:
-        if len(each) <= SHAPE_BYTES_MAX:
-            if len(_plain_shapes) >= SHAPES_MAX:
-                _plain_shapes.clear()
-            _plain_shapes.add(each)
+    is_known = True
+    for each in set(shape.split(b"}")) - _plain_shapes:
+        members = set(each.split(b",")) - _plain_shapes
+        if any(_DOUBTFUL.search(member) for member in members):
+            return False
+        for member in members:
+            _remember(member)
+        # An object is worth remembering once it came a second time.
+        is_known = is_known and not members
+        if not members:
+            _remember(each)
+    if is_known:
+        _remember(shape)
     return True
+
+
+def _remember(shape: bytes) -> None:
+    if len(shape) <= SHAPE_BYTES_MAX:
+        if len(_plain_shapes) >= SHAPES_MAX:
+            _plain_shapes.clear()
+        _plain_shapes.add(shape)
 
 
 class DecimalTexts:

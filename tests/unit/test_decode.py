@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from ingest import contract, decode
+from ingest import contract, decimals, decode
 from ingest.decode import Fault
 from tests.contract_messages import ENTRY, LANES, TEXT_FIELDS, changed, fields
 
@@ -121,6 +121,31 @@ def test_the_shape_of_one_payload_says_nothing_of_another() -> None:
     assert decoded(product="E10")
     with pytest.raises(Fault, match="amount"):
         decoded(amount="1E0")
+
+
+def test_what_is_remembered_of_shapes_is_bounded() -> None:
+    for number in range(decimals.SHAPES_MAX + 100):
+        name = f"x{number}".translate(str.maketrans("0123456789", "abcdfghijk"))
+        assert decimals.are_surely_plain(json.dumps({name: "1.00"}).encode())
+        assert not decimals.are_surely_plain(json.dumps({name: "+1.00"}).encode())
+    long = json.dumps({"x" * decimals.SHAPE_BYTES_MAX: "1.00"}).encode()
+    assert decimals.are_surely_plain(long)
+    assert len(decimals._plain_shapes) <= decimals.SHAPES_MAX
+    assert max(map(len, decimals._plain_shapes)) <= decimals.SHAPE_BYTES_MAX
+
+
+@pytest.mark.parametrize("odd", [" 1", "+1", "1_0", "1e2", "1.", ".5", "\u0663"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_doubt_is_seen_wherever_the_decimal_stands(odd: str, indent: int | None) -> None:
+    """First, last, alone, after texts with commas and braces, and in the midst of an array."""
+    for members in (
+        {"a": odd}, {"b": "1,2", "a": odd}, {"a": odd, "b": "}"}, {"b": "x,", "a": odd, "c": ","},
+    ):  # fmt: skip
+        for value in (members, [{"a": "1"}, members, {"a": "1"}]):
+            for _ in range(3):
+                payload = json.dumps(value, indent=indent, ensure_ascii=False).encode()
+                assert not decimals.are_surely_plain(payload)
+                assert decimals.are_surely_plain(payload.replace(odd.encode(), b"1"))
 
 
 BOM = b"\xef\xbb\xbf"
