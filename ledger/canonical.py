@@ -77,6 +77,7 @@ from typing import Any, NamedTuple
 
 from ledger.models import FiscalDay
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.plausible import with_plausible
 from ledger.sql import statement
 
 VERSION = 2
@@ -92,7 +93,7 @@ _NOT_BARE = (_DELIVERY, '["declarations", ')
 _SETUP = ('["metering", ', '["allowance", ', '["nozzle", ', '["tank", ')
 _VERSION_OF = re.compile(r'\["seal", (\d+), ')
 
-_DAYS = statement("canonical_days", "entry_line", "day_deliveries")
+_DAYS = with_plausible(statement("canonical_days", "entry_line", "day_deliveries"), now="")
 _MARKS = statement("entry_marks", "entry_line")
 
 

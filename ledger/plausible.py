@@ -96,9 +96,11 @@ class _LastDay(Func):
 def with_plausible(statement: str, *, now: str = "now") -> str:
     """Return a statement with `{last_plausible_day}` put in.
 
-    The statement has the row of a site as `site`; `now` is the name of its parameter for a moment.
+    The statement has the row of a site as `site`; `now` is the name of its parameter for a moment,
+    empty for the transaction's own time.
     """
-    last_day = _LAST_DAY_SQL.format(arguments=f"site.timezone, %({now})s::timestamptz")
+    moment = f"%({now})s::timestamptz" if now else "now()"
+    last_day = _LAST_DAY_SQL.format(arguments=f"site.timezone, {moment}")
     return statement.replace("{last_plausible_day}", last_day)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from django.db import connection
 
 from ledger.models import Delivery, FiscalDay
+from ledger.plausible import with_plausible
 from ledger.sql import statement
 
 _COLUMNS = ("tank", "at", "product", "volume", "volume_15c", "document", "received_at")
-_COUNTED = statement("deliveries", "day_deliveries")
-_UNCOUNTED = statement("deliveries_uncounted")
+_COUNTED = with_plausible(statement("deliveries", "day_deliveries"), now="")
+_UNCOUNTED = with_plausible(statement("deliveries_uncounted"), now="")
 
 
 def deliveries_in_days(

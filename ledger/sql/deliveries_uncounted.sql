@@ -7,7 +7,10 @@ FROM (
         fiscal_day, sealed_at, opened_at, closed_at,
         coalesce(lead(opened_at) OVER (ORDER BY opened_at, fiscal_day), 'infinity') AS next_opened_at
     FROM fiscal_day
+    JOIN site ON site.id = site_id
     WHERE site_id = %(site_id)s AND opened_at IS NOT NULL
+        -- A day that cannot be ends no other.
+        AND fiscal_day BETWEEN site.first_fiscal_day AND {last_plausible_day}
 ) AS span
 JOIN delivery v
     ON v.site_id = %(site_id)s AND v.fiscal_day IS NULL

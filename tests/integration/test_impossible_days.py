@@ -32,6 +32,7 @@ from ledger.models.day import NO_TAX_RATE
 from ledger.plausible import plausible_span
 from ledger.selectors.attention import Topic, attention
 from ledger.selectors.days import day_neighbours, latest_days, site_days, turnover_of_days
+from ledger.selectors.deliveries import deliveries_in_days
 from ledger.selectors.forecourt import bays
 from ledger.selectors.measures import Measure
 from ledger.selectors.pace import day_by_hour, usual_hours
@@ -144,6 +145,22 @@ class TestTheCurrentDay:
             assert day_report(found).totals.turnover.volume == 20
             assert day_by_hour(site, found).today.volume == 20
             assert usual_hours(site, before=found.fiscal_day).day_count == 0
+
+
+def test_a_day_that_cannot_be_takes_no_delivery_of_the_real_one(
+    site: Site, today: FiscalDay
+) -> None:
+    # A controller with a right clock and a wrong calendar opened the day of 2099 just now.
+    FiscalDay.objects.filter(fiscal_day__in=IMPOSSIBLE[::3]).update(opened_at=timezone.now())
+    at = timezone.now()
+    Delivery.objects.create(
+        site=site, tank=2, at=at, product="B7", volume=Decimal(500), document="", received_at=at
+    )
+    found = deliveries_in_days(site.pk, first=today.fiscal_day, last=today.fiscal_day)
+    assert 2 in [delivery.tank for delivery in found]
+    assert not deliveries_in_days(
+        site.pk, first=datetime.date(2099, 6, 1), last=datetime.date(2099, 6, 1)
+    )
 
 
 def test_a_point_s_last_sale_is_a_real_one(site: Site, today: FiscalDay) -> None:
