@@ -113,8 +113,10 @@ class Rig:
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO site (code, name, brand, address, city, postcode, country, timezone, "
-                "currency, is_closed, stale_after_s, cutoff, created_at) VALUES (%s, 'Benchmark', "
-                "'', '', '', '', '', 'Europe/London', 'GBP', false, 300, '07:00', now()) "
+                "currency, is_closed, stale_after_s, cutoff, created_at, "
+                "first_fiscal_day) VALUES (%s, 'Benchmark', "
+                "'', '', '', '', '', 'Europe/London', 'GBP', false, 300, '07:00', now(), "
+                "'2020-01-01') "
                 "ON CONFLICT DO NOTHING",
                 [(site_code(number),) for number in range(SITES)],
             )

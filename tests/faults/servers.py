@@ -109,7 +109,8 @@ class Postgres:
             connection.execute("SET session_replication_role = DEFAULT")
             connection.cursor().executemany(
                 "INSERT INTO site (code, name, brand, address, city, postcode, country, timezone, "
-                "currency, is_closed, stale_after_s, cutoff, created_at) VALUES (%s, 'Faulty', "
-                "'', '', '', '', '', %s, 'GBP', false, 300, '07:00', now())",
+                "currency, is_closed, stale_after_s, cutoff, created_at, "
+                "first_fiscal_day) VALUES (%s, 'Faulty', "
+                "'', '', '', '', '', %s, 'GBP', false, 300, '07:00', now(), '2020-01-01')",
                 [(site, timezones[n % len(timezones)]) for n, site in enumerate(sites)],
             )
