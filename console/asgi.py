@@ -11,6 +11,7 @@ pages = get_asgi_application()
 from django.conf import settings  # noqa: E402
 from django.db import connection  # noqa: E402
 
+from console.housekeeping import HOUSEKEEPING  # noqa: E402
 from console.live.routing import application_with_streams  # noqa: E402
 from console.live.service import SERVICE  # noqa: E402
 from console.warm import warm_up  # noqa: E402
@@ -29,4 +30,6 @@ async def close_pool() -> None:
     await asyncio.to_thread(connection.close_pool)  # type: ignore[attr-defined]
 
 
-application = application_with_streams(pages, service=SERVICE, stop=close_pool)
+application = application_with_streams(
+    pages, service=SERVICE, stop=close_pool, housekeeping=HOUSEKEEPING
+)

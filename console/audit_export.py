@@ -1,6 +1,6 @@
 """The audit export: all that the ledger holds of a period, as one zip archive with checksums.
 
-It is streamed in constant memory: PostgreSQL copies each table out row by row, in the order of its
+It is written in constant memory: PostgreSQL copies each table out row by row, in the order of its
 key, and what leaves is compressed on the way. All tables are of one moment. `SHA256SUMS` says what
 `sha256sum -c` needs to check the files, `manifest.json` the same with the number of rows, who asked
 and when.
@@ -8,24 +8,19 @@ and when.
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import hashlib
 import json
 import zipfile
-from collections.abc import AsyncIterator, Collection, Iterator
-from typing import Any
+from collections.abc import Collection
+from typing import IO, Any, Protocol, cast
 
 import psycopg
-from django.db import connection as django_connection
 from psycopg import sql
 
-#: What is sent in one piece; a little more, as it falls out of the compressor.
-PIECE_BYTES = 256 * 1024
 #: Light compression: the archive is to come as fast as it is read.
 COMPRESSION_LEVEL = 3
 
-_END = object()
 #: Table to the column that a period narrows it by, None for all of a site's rows.
 TABLES: dict[str, str | None] = {
     "site": None,
@@ -50,85 +45,52 @@ TABLES: dict[str, str | None] = {
 }
 
 
-class _Outlet:
-    """A file that is written only and never looked back into; what was written is taken out."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self.waiting = 0
-        self._position = 0
+class Outlet(Protocol):
+    """Where the archive is written to, from its beginning to its end and never back."""
 
     def write(self, data: bytes, /) -> int:
-        self._pieces.append(bytes(data))
-        self.waiting += len(data)
-        self._position += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._position
+        """Take all of the data."""
+        ...
 
     def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing has to be given back."""
-
-    def take(self) -> bytes:
-        """Return what has been written since."""
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        self.waiting = 0
-        return taken
+        """Hold nothing back that others wait for."""
 
 
-def audit_archive(
+def write_audit_archive(
+    connection: psycopg.Connection[Any],
+    outlet: Outlet,
     *,
     site_ids: Collection[int] | None,
     first: datetime.date | None,
     last: datetime.date | None,
     asked_by: str,
-) -> Iterator[bytes]:
-    """Yield the archive of a period of fiscal days, both ends included; None: without a limit.
+) -> None:
+    """Write the archive of a period of fiscal days, both ends included; None: without a limit.
 
-    `site_ids` of None means all sites. A correction is in it with the day that it corrects and
-    with the day that it is posted to.
+    `connection` is in a transaction that sees one moment. `site_ids` of None means all sites. A
+    correction is in it with the day that it corrects and with the day that it is posted to.
     """
-    outlet = _Outlet()
     files: list[dict[str, Any]] = []
     period = (first or datetime.date.min, last or datetime.date.max)
-    with (
-        _own_connection() as connection,
-        zipfile.ZipFile(
-            outlet,
-            "w",
-            zipfile.ZIP_DEFLATED,
-            compresslevel=COMPRESSION_LEVEL,
-        ) as archive,
-    ):
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        with connection.transaction():
-            made_at = datetime.datetime.now(datetime.UTC)
-            for table, column in TABLES.items():
-                question = _question(connection, table, column, site_ids, period)
-                digest, size, rows = hashlib.sha256(), 0, 0
-                name = f"{table}.csv"
-                with (
-                    archive.open(name, "w", force_zip64=True) as file,
-                    connection.cursor() as cursor,
-                ):
-                    with cursor.copy(question) as copy:
-                        for block in copy:
-                            data = bytes(block)
-                            digest.update(data)
-                            size += len(data)
-                            file.write(data)
-                            if outlet.waiting >= PIECE_BYTES:
-                                yield outlet.take()
-                    rows = cursor.rowcount
-                files.append(
-                    {"file": name, "rows": rows, "bytes": size, "sha256": digest.hexdigest()}
-                )
+    made_at = datetime.datetime.now(datetime.UTC)
+    # A zip file that is not looked back into needs no more of its outlet than the two.
+    archive_file = cast("IO[bytes]", outlet)
+    with zipfile.ZipFile(
+        archive_file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL
+    ) as archive:
+        for table, column in TABLES.items():
+            question = _question(connection, table, column, site_ids, period)
+            digest, size = hashlib.sha256(), 0
+            name = f"{table}.csv"
+            with archive.open(name, "w", force_zip64=True) as file, connection.cursor() as cursor:
+                with cursor.copy(question) as copy:
+                    for block in copy:
+                        data = bytes(block)
+                        digest.update(data)
+                        size += len(data)
+                        file.write(data)
+                rows = cursor.rowcount
+            files.append({"file": name, "rows": rows, "bytes": size, "sha256": digest.hexdigest()})
         sums = "".join(f"{one['sha256']}  {one['file']}\n" for one in files)
         archive.writestr("SHA256SUMS", sums)
         manifest = {
@@ -140,15 +102,6 @@ def audit_archive(
             "files": files,
         }
         archive.writestr("manifest.json", json.dumps(manifest, indent=1))
-    yield outlet.take()
-
-
-def _own_connection() -> psycopg.Connection[Any]:
-    """Open a connection for one export: it may last, and must not hold one of the pages' up."""
-    parameters: dict[str, Any] = django_connection.get_connection_params()
-    for name in ("cursor_factory", "context"):
-        parameters.pop(name, None)
-    return psycopg.connect(**parameters | {"application_name": "console export"})
 
 
 def _question(
@@ -197,15 +150,3 @@ def _question(
     return sql.SQL("COPY (SELECT {} FROM {}{} ORDER BY {}) TO STDOUT (FORMAT csv, HEADER)").format(
         chosen, source, where, sql.SQL(key[0])
     )
-
-
-async def in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield from an iterator that blocks, each piece made in a thread; close it in the end."""
-    loop = asyncio.get_running_loop()
-    try:
-        while (piece := await loop.run_in_executor(None, next, pieces, _END)) is not _END:
-            assert isinstance(piece, bytes)
-            yield piece
-    finally:
-        # A reader who goes away ends the query too.
-        await loop.run_in_executor(None, pieces.close)  # type: ignore[attr-defined]

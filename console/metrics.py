@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.db import connection
 from django.utils.decorators import sync_and_async_middleware
 from prometheus_client import (
@@ -24,6 +25,9 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from console import clients
+from console.exports import EXPORTS, OUTCOMES
+from console.housekeeping import HOUSEKEEPING
 from console.live.service import SERVICE, STREAMS_MAX, LiveService
 
 if TYPE_CHECKING:
@@ -103,6 +107,11 @@ class LiveCollector(Collector):
         yield _gauge(
             "listening", "1 while changes of the ledger are heard of.", listener.connected.is_set()
         )
+        yield _counter(
+            "streams_refused",
+            "Streams refused to a person who had as many as one may have.",
+            self._service.refused_of_person,
+        )
         yield _counter("renders", "Pages rendered for their streams.", counts.renders)
         yield _counter("failed_renders", "Renderings that failed.", counts.failed_renders)
         yield _counter(
@@ -142,6 +151,37 @@ class PoolCollector(Collector):
         yield _counter("database_wait_seconds", "Time spent waiting for a connection.", waited_s)
 
 
+class BoundsCollector(Collector):
+    """What clients keep open, and what came to an end at a bound."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures as they are now."""
+        yield _gauge("exports", "Downloads being written or read.", EXPORTS.open_count)
+        yield _gauge("exports_max", "Downloads at a time at most.", settings.EXPORTS_MAX)
+        outcomes = CounterMetricFamily(
+            f"{_PREFIX}_exports_ended", "Downloads by what became of them.", labels=["outcome"]
+        )
+        for outcome in OUTCOMES:
+            outcomes.add_metric([outcome], EXPORTS.outcomes[outcome])
+        yield outcomes
+        counts = clients.COUNTS
+        for name, words, value in (
+            ("bodies_too_large", "Requests refused as too large.", counts.bodies_too_large),
+            ("bodies_too_late", "Requests that did not come in time.", counts.bodies_too_late),
+            (
+                "answers_not_taken",
+                "Answers given up, because their client took nothing for a while.",
+                counts.answers_not_taken,
+            ),
+            (
+                "sessions_cleared",
+                "Sessions deleted after their end.",
+                HOUSEKEEPING.sessions_cleared,
+            ),
+        ):
+            yield _counter(name, words, value)
+
+
 def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{_PREFIX}_{name}", words, value=float(value))
 
@@ -152,6 +192,7 @@ def _counter(name: str, words: str, value: float) -> Metric:
 
 REGISTRY.register(LiveCollector(SERVICE))
 REGISTRY.register(PoolCollector())
+REGISTRY.register(BoundsCollector())
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)

@@ -40,6 +40,13 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")
 MQTT_IS_EMBEDDED = not env.str("MQTT_URL", default="")
 
+#: Downloads that one process makes at a time, and those of one person; a larger file is not made.
+EXPORTS_MAX = env.int("EXPORTS_MAX", default=6)
+EXPORTS_PER_PERSON_MAX = env.int("EXPORTS_PER_PERSON_MAX", default=2)
+EXPORT_MB_MAX = env.int("EXPORT_MB_MAX", default=4_000)
+#: Live pages that one person keeps a stream to at a time, all browsers together.
+STREAMS_PER_PERSON_MAX = env.int("STREAMS_PER_PERSON_MAX", default=24)
+
 # --- Security ----------------------------------------------------------------------------------
 
 _DEVELOPMENT_KEY = "development-only-key-that-protects-nothing-but-a-demo-on-this-machine"
@@ -90,6 +97,7 @@ MIDDLEWARE = [
     "console.metrics.request_metrics",
     "django.middleware.security.SecurityMiddleware",
     "console.static_files.StaticFilesMiddleware",
+    "console.middleware.ConnectionMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -98,6 +106,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "console.middleware.NoStoreMiddleware",
     "console.unavailable.UnavailableMiddleware",
     "console.middleware.PersonLanguageMiddleware",
     "console.clock.PageClockMiddleware",

@@ -71,13 +71,11 @@ class Failure(enum.StrEnum):
 class Unsent:
     """What a request brought that was not done: to be sent again, or looked at in its form.
 
-    `fields` are (name, value) pairs; a button may send none. What `is_sent` is sent again, anything
-    else is looked at again.
+    `fields` are (name, value) pairs; none for a request that only looks.
     """
 
     address: str
     page: str
-    is_sent: bool = False
     fields: list[tuple[str, str]] = field(default_factory=list)
     has_form: bool = False
     lacks_password: bool = False
@@ -169,7 +167,6 @@ def _unsent(request: HttpRequest) -> Unsent:
     return Unsent(
         address=address,
         page=page_of(request),
-        is_sent=True,
         fields=[
             (name, value)
             for name, values in request.POST.lists()

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import TextChoices
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Kind, Quarantine
@@ -18,6 +19,9 @@ from ledger.selectors.sites import SiteState
 from ledger.topics import Lane
 
 SEQUENCE_MAX = 2_147_483_647
+#: The longest period that a report, an export or a filter may be of.
+PERIOD_YEARS_MAX = 10
+PERIOD_DAYS_MAX = PERIOD_YEARS_MAX * 366
 #: Asks for quarantined messages whatever became of them.
 ANY_OUTCOME = "any"
 FUELLING_POINT_MAX = 32_767
@@ -69,11 +73,17 @@ class PeriodForm(FilterForm):
     last = forms.DateField(label=_("To"), required=False)
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse a period that ends before it begins."""
+        """Refuse a period that ends before it begins, and one that is longer than any ledger."""
         values = super().clean() or {}
         first, last = values.get("first"), values.get("last")
         if first and last and last < first:
             self.add_error("last", _("This day is before the first one."))
+        elif first and ((last or timezone.now().date()) - first).days >= PERIOD_DAYS_MAX:
+            message = _(
+                "A period has at most %(max)s years. Choose a later day, or none for all there is."
+            )
+            params = {"max": PERIOD_YEARS_MAX}
+            self.add_error("first", forms.ValidationError(message, params=params))
         return values
 
 

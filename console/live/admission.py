@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from importlib import import_module
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib import auth
@@ -13,11 +14,21 @@ from django.http import Http404, HttpRequest
 from console.access import visible_site, visible_site_ids
 from console.languages import language_for
 from console.live.topics import DayTopic, NetworkTopic, SiteTopic, Topic
+from console.models import User
 from ledger.models import FiscalDay
 
 
-def topic_for(request: HttpRequest, code: str | None, fiscal_day: str | None = None) -> Topic:
-    """Return what the person may watch: the network, the site with the code, or a day of it.
+class Admission(NamedTuple):
+    """Who is let in, and to what."""
+
+    person_id: int
+    topic: Topic
+
+
+def admission_for(
+    request: HttpRequest, code: str | None, fiscal_day: str | None = None
+) -> Admission:
+    """Return who asks and what they may watch: the network, the site with the code, a day of it.
 
     Reads the session, the person and the site anew. PermissionDenied when nobody is signed in
     (or no longer, or deactivated); Http404 when they may not see the site or it has no such day.
@@ -28,12 +39,17 @@ def topic_for(request: HttpRequest, code: str | None, fiscal_day: str | None = N
     if not user.is_authenticated:
         raise PermissionDenied
     language = language_for(request, user)
+    return Admission(user.pk, _topic_of(user, language, code, fiscal_day))
+
+
+def _topic_of(user: User, language: str, code: str | None, fiscal_day: str | None) -> Topic:
     if code is None:
         return NetworkTopic(site_ids=visible_site_ids(user), language=language)
     site_id = visible_site(user, code).id
     if fiscal_day is None:
         return SiteTopic(site_id=site_id, language=language)
-    return DayTopic(site_id=site_id, fiscal_day=_day_of(site_id, fiscal_day), language=language)
+    day = _day_of(site_id, fiscal_day)
+    return DayTopic(site_id=site_id, fiscal_day=day, person_id=user.pk, language=language)
 
 
 def _day_of(site_id: int, text: str) -> datetime.date:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
+from django.conf import settings
 from django.http import HttpRequest
 
-from console.live.admission import topic_for
+from console.live.admission import Admission, admission_for
 from console.live.changes import ChangeListener
 from console.live.hub import Hub, Viewer
 from console.live.render import fragment_html, topic_fragments
@@ -35,6 +37,10 @@ class LiveUnavailable(Exception):
     """There can be no stream now: the server stops, is full, or has lost the database."""
 
 
+class TooManyStreams(Exception):
+    """The person has as many streams as one may have."""
+
+
 class LiveService:
     """Listener, hub and threads. Belongs to the event loop that first uses it."""
 
@@ -46,6 +52,9 @@ class LiveService:
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         self.streams = 0
+        self._of_person: Counter[int] = Counter()
+        #: Streams refused since the process began, because the person had as many as one may have.
+        self.refused_of_person = 0
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -66,9 +75,23 @@ class LiveService:
 
     async def admit(
         self, request: HttpRequest, code: str | None, fiscal_day: str | None = None
-    ) -> Topic:
-        """Return what the person may watch; see `admission.topic_for` for what it raises."""
-        return await self._admission_threads.call(topic_for, request, code, fiscal_day)
+    ) -> Admission:
+        """Return who asks and what they may watch; see `admission_for` for what it raises."""
+        return await self._admission_threads.call(admission_for, request, code, fiscal_day)
+
+    @contextlib.contextmanager
+    def place_of(self, person_id: int) -> Iterator[None]:
+        """Count a stream as a person's while the context is open. TooManyStreams beyond theirs."""
+        if self._of_person[person_id] >= settings.STREAMS_PER_PERSON_MAX:
+            self.refused_of_person += 1
+            raise TooManyStreams
+        self._of_person[person_id] += 1
+        try:
+            yield
+        finally:
+            self._of_person[person_id] -= 1
+            if not self._of_person[person_id]:
+                del self._of_person[person_id]
 
     @contextlib.contextmanager
     def watching(self, topic: Topic) -> Iterator[Viewer]:

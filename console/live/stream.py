@@ -17,8 +17,9 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 
 from console.live import sse
+from console.live.admission import Admission
 from console.live.hub import Viewer, ViewerClosed
-from console.live.service import LiveService, LiveUnavailable
+from console.live.service import LiveService, LiveUnavailable, TooManyStreams
 from console.live.topics import Topic
 
 logger = logging.getLogger(__name__)
@@ -92,11 +93,14 @@ class LiveStream(AsyncHttpConsumer):
             return
         try:
             async with self._service.place():
-                topic = await self._admitted()
-                if not await self._stream(topic):
-                    # What the server has buffered for them stays until the connection breaks,
-                    # so that their place does, too: there is a limit to how many do this.
-                    await self._gone.wait()
+                admission = await self._admitted()
+                with self._service.place_of(admission.person_id):
+                    if not await self._stream(admission.topic):
+                        # What the server has buffered for them stays until the connection breaks,
+                        # so that their place does, too: there is a limit to how many do this.
+                        await self._gone.wait()
+        except TooManyStreams:
+            await self._refuse(429, [(b"Retry-After", b"%d" % RETRY_AFTER_S)])
         except PermissionDenied:
             await self._refuse(403)
         except Http404:
@@ -104,7 +108,7 @@ class LiveStream(AsyncHttpConsumer):
         except (LiveUnavailable, InterfaceError, OperationalError):
             await self._refuse(503, [(b"Retry-After", b"%d" % RETRY_AFTER_S)])
 
-    async def _admitted(self) -> Topic:
+    async def _admitted(self) -> Admission:
         request = ASGIRequest(self.scope, io.BytesIO())
         address = self.scope["url_route"]["kwargs"]
         return await self._service.admit(request, address.get("code"), address.get("fiscal_day"))
@@ -144,7 +148,7 @@ class LiveStream(AsyncHttpConsumer):
             await self._send(await viewer.take(timeout_s=timeout_s) or _beat())
             if clock() >= recheck_at:
                 # Who now sees other sites gets the right stream by connecting again.
-                if await self._admitted() != topic:
+                if (await self._admitted()).topic != topic:
                     return
                 recheck_at = clock() + self._recheck_in_s()
 

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -17,9 +18,10 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from console.access import visible_audit
-from console.exports import file_response
+from console.exports import Export, export_answer
 from console.forms.filters import AuditFilterForm
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.spool import Spool
 from ledger.models import AuditEvent
 from ledger.selectors.audit import audit_in_parts, audit_page
 
@@ -45,15 +47,23 @@ def audit(request: HtmxHttpRequest) -> HttpResponse:
 
 
 @require_GET
-def audit_export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+async def audit_export(request: HttpRequest, kind: str) -> HttpResponse | StreamingHttpResponse:
     """Send all events that the filter leaves, oldest first, as CSV or JSON Lines."""
-    writers = {"csv": (_csv, "text/csv; charset=utf-8"), "jsonl": (_jsonl, "application/jsonl")}
-    if kind not in writers:
+    if kind not in WRITERS:
         raise Http404
-    write, content_type = writers[kind]
-    parts = audit_in_parts(AuditFilterForm(request.GET).only.of(visible_audit(request.user)))
+    return await export_answer(request, partial(_events, kind=kind))
+
+
+def _events(request: HttpRequest, *, kind: str) -> Export:
+    events = AuditFilterForm(request.GET).only.of(visible_audit(request.user))
+    lines, content_type = WRITERS[kind]
+
+    def write(connection: Any, spool: Spool) -> None:
+        for part in lines(audit_in_parts(events)):
+            spool.write(part)
+
     name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
-    return file_response(request, write(parts), name=name, content_type=content_type)
+    return Export(write=write, name=name, content_type=content_type)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:
@@ -111,3 +121,7 @@ def _before(request: HttpRequest) -> int | None:
     with contextlib.suppress(ValueError):
         return min(max(int(request.GET.get("before", "")), 0), ID_MAX)
     return None
+
+
+#: How each kind of file is written, and what it is.
+WRITERS = {"csv": (_csv, "text/csv; charset=utf-8"), "jsonl": (_jsonl, "application/jsonl")}

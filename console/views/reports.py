@@ -13,13 +13,15 @@ from django.views.decorators.http import require_GET
 
 from console import report_files
 from console.access import site_for, visible_site_ids, visible_sites
-from console.audit_export import audit_archive, in_thread
+from console.audit_export import write_audit_archive
+from console.exports import Export, export_answer
 from console.forms.reports import (
     DayReportForm,
     ReportPeriodForm,
     StockPeriodForm,
     default_period,
 )
+from console.spool import Spool
 from console.views.day import fiscal_day_for
 from ledger.models import FiscalDay
 from ledger.plausible import plausible
@@ -153,8 +155,12 @@ def report_stock(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def report_export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Stream everything of a period as one archive, with the checksums of its files."""
+async def report_export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """Send everything of a period as one archive, with the checksums of its files."""
+    return await export_answer(request, _archive)
+
+
+def _archive(request: HttpRequest) -> Export | HttpResponse:
     form = _period_form(request)
     if not form.is_valid():
         return _refused(request, form)
@@ -162,16 +168,17 @@ def report_export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     seen = visible_site_ids(request.user)
     sites = values["sites"]
     site_ids = seen if sites is None else frozenset(site.pk for site in sites)
-    archive = audit_archive(
-        site_ids=site_ids,
-        first=values["first"],
-        last=values["last"],
-        asked_by=request.user.get_username(),
-    )
-    response = StreamingHttpResponse(in_thread(archive), content_type="application/zip")
-    name = f"audit_{values['first'] or 'start'}_{values['last'] or 'now'}"
-    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
-    return response
+    first, last = values["first"], values["last"]
+    asked_by = request.user.get_username()
+
+    def write(connection: Any, spool: Spool) -> None:
+        raw = connection.connection
+        write_audit_archive(
+            raw, spool, site_ids=site_ids, first=first, last=last, asked_by=asked_by
+        )
+
+    name = f"audit_{first or 'start'}_{last or 'now'}.zip"
+    return Export(write=write, name=name, content_type="application/zip")
 
 
 def _period_form(request: HttpRequest) -> ReportPeriodForm:

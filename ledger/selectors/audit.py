@@ -211,7 +211,8 @@ def audit_in_parts(
 ) -> Iterator[list[AuditEvent]]:
     """Yield all events, oldest first, a bounded number at a time; a query each.
 
-    What is recorded while it runs may or may not be among them.
+    What is recorded while it runs may or may not be among them, unless the caller's transaction
+    sees one moment.
     """
     last_id = 0
     while part := list(

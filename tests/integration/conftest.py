@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +19,7 @@ import aiomqtt
 import psycopg
 import pytest
 
-from tests.conftest import BrokerAddress
+from tests.conftest import BrokerAddress, free_port, wait_for_port
 from tests.worker_process import WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,3 +128,40 @@ async def rig(make_rig: RigMaker, broker: BrokerAddress) -> Rig:
 async def embedded_rig(make_rig: RigMaker, embedded_broker: BrokerAddress) -> Rig:
     """A rig on the embedded broker alone, where the broker makes no difference."""
     return await make_rig(embedded_broker)
+
+
+#: Connections of a console process that a test starts.
+POOL_MAX = 2
+
+
+@pytest.fixture
+def start_console(
+    database_url: str, tmp_path: Path
+) -> Iterator[Callable[[], tuple[subprocess.Popen[str], int]]]:
+    """Start a console that gives open responses all the time they want when it stops."""
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+        "DATABASE_URL": database_url,
+        "DATABASE_POOL_MAX": str(POOL_MAX),
+        "SECRET_KEY": "the-tests-protect-nothing",
+        "VAR_DIR": str(tmp_path),
+    }
+    with contextlib.ExitStack() as stack:
+
+        def start() -> tuple[subprocess.Popen[str], int]:
+            port = free_port()
+            command = [sys.executable, "-m", "uvicorn", "console.asgi:application"]
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [*command, f"--port={port}", "--log-level=warning"],
+                    cwd=ROOT,
+                    env=environment,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            wait_for_port(port, seconds=30)
+            return process, port
+
+        yield start

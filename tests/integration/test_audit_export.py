@@ -10,22 +10,57 @@ import json
 import subprocess
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test import AsyncClient
 
-from console.audit_export import PIECE_BYTES, TABLES, audit_archive
+from console.audit_export import TABLES, write_audit_archive
 from console.models import Role, User
+from console.own_connection import own_snapshot
+from console.spool import PIECE_BYTES
 from ledger.models import Delivery, Site
 from tests.factories import make_day, make_forecourt, make_site, make_user
 
 DAY = datetime.date(2026, 11, 21)
 
 
-def opened(data: bytes) -> zipfile.ZipFile:
+class Pieces:
+    """Takes an archive, and keeps it where that is wanted."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        self.size = 0
+        self.kept = bytearray()
+        self._keeps = keeps
+
+    def write(self, data: bytes, /) -> int:
+        self.size += len(data)
+        if self._keeps:
+            self.kept += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def archive_of(*, keeps: bool = True, **wanted: Any) -> Pieces:
+    """Write an archive as an export does: in a thread that has no connection yet."""
+    pieces = Pieces(keeps=keeps)
+
+    def write() -> None:
+        with own_snapshot("a test", statement_max_s=60) as own:
+            write_audit_archive(own.connection, pieces, asked_by="the auditor", **wanted)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(write).result()
+    return pieces
+
+
+def opened(data: bytes | bytearray) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(data))
 
 
@@ -38,7 +73,7 @@ def test_everything_of_a_period_and_of_nothing_else(committed_db: None, tmp_path
     for day in ("2026-11-20", "2026-11-21", "2026-11-22"):
         make_day(one, fiscal_day=day)
         make_day(other, fiscal_day=day)
-    data = b"".join(audit_archive(site_ids={one.pk}, first=DAY, last=DAY, asked_by="the auditor"))
+    data = archive_of(site_ids={one.pk}, first=DAY, last=DAY).kept
     with opened(data) as archive:
         assert {row["site"] for row in rows_of(archive, "entry")} == {"S1"}
         entries = [(row["fiscal_day"], row["sequence"]) for row in rows_of(archive, "entry")]
@@ -69,14 +104,14 @@ def test_a_delivery_is_there_with_the_days_around_it_and_with_its_sealed_day(
         Delivery.objects.create(site=site, tank=1, at=at, product="E10", volume=100, received_at=at)
     # A day that stayed open for days, and is sealed.
     Delivery.objects.filter(at__day=25).update(fiscal_day=DAY)
-    data = b"".join(audit_archive(site_ids=None, first=DAY, last=DAY, asked_by="the auditor"))
+    data = archive_of(site_ids=None, first=DAY, last=DAY).kept
     with opened(data) as archive:
         assert [row["at"][8:10] for row in rows_of(archive, "delivery")] == ["20", "22", "25"]
 
 
 def test_no_site_is_an_archive_without_rows(committed_db: None) -> None:
     make_day(make_site("S1"), fiscal_day="2026-11-21")
-    data = b"".join(audit_archive(site_ids=frozenset(), first=None, last=None, asked_by="x"))
+    data = archive_of(site_ids=frozenset(), first=None, last=None).kept
     with opened(data) as archive:
         assert {one["rows"] for one in json.loads(archive.read("manifest.json"))["files"]} == {0}
 
@@ -96,14 +131,11 @@ def fill(site: Site, entries: int) -> None:
 
 
 def peak_bytes(site: Site) -> tuple[int, int]:
-    """Export a site piece by piece; return the most memory that was held, and the rows."""
+    """Export a site; return the most memory that was held, and how large it is."""
     tracemalloc.start()
     try:
-        rows = 0
-        for piece in audit_archive(site_ids={site.pk}, first=DAY, last=DAY, asked_by="x"):
-            rows += len(piece)
-            assert len(piece) < 4 * PIECE_BYTES
-        return tracemalloc.get_traced_memory()[1], rows
+        pieces = archive_of(keeps=False, site_ids={site.pk}, first=DAY, last=DAY)
+        return tracemalloc.get_traced_memory()[1], pieces.size
     finally:
         tracemalloc.stop()
 

@@ -3,69 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import free_port, wait_for_port
 from tests.factories import make_user
+from tests.integration.conftest import POOL_MAX
 from tests.live import Stream, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-ROOT = Path(__file__).resolve().parents[2]
-POOL_MAX = 2
 #: A server that waits for its streams waits for ever; one that ends them needs a moment.
 STOP_MAX_S = 2
 
 
-@pytest.fixture
-def start(
-    database_url: str, tmp_path: Path
-) -> Iterator[Callable[[], tuple[subprocess.Popen, int]]]:
-    """Start a server that gives open responses all the time they want when it stops."""
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "console.settings",
-        "DATABASE_URL": database_url,
-        "DATABASE_POOL_MAX": str(POOL_MAX),
-        "SECRET_KEY": "the-tests-protect-nothing",
-        "VAR_DIR": str(tmp_path),
-    }
-    with contextlib.ExitStack() as stack:
-
-        def start() -> tuple[subprocess.Popen, int]:
-            port = free_port()
-            command = [sys.executable, "-m", "uvicorn", "console.asgi:application"]
-            process = stack.enter_context(
-                subprocess.Popen(
-                    [*command, f"--port={port}", "--log-level=warning"],
-                    cwd=ROOT,
-                    env=environment,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            stack.callback(process.kill)
-            wait_for_port(port, seconds=30)
-            return process, port
-
-        yield start
-
-
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_open_streams_do_not_delay_the_end(start, stop: signal.Signals) -> None:
-    process, port = start()
+def test_open_streams_do_not_delay_the_end(start_console, stop: signal.Signals) -> None:
+    process, port = start_console()
     session = session_of(make_user())
     with contextlib.ExitStack() as stack:
         streams = [
@@ -82,8 +44,8 @@ def test_open_streams_do_not_delay_the_end(start, stop: signal.Signals) -> None:
     assert "ERROR" not in errors
 
 
-def test_requests_share_a_few_connections(start) -> None:
-    process, port = start()
+def test_requests_share_a_few_connections(start_console) -> None:
+    process, port = start_console()
 
     def health(_: int) -> int:
         with contextlib.closing(Stream(port, "/health/")) as answer:
@@ -104,9 +66,9 @@ def test_requests_share_a_few_connections(start) -> None:
 
 
 def test_it_tells_monitoring_of_its_streams_and_its_pool(
-    start: Callable[[], tuple[subprocess.Popen, int]],
+    start_console: Callable[[], tuple[subprocess.Popen, int]],
 ) -> None:
-    _, port = start()
+    _, port = start_console()
     session = session_of(make_user())
 
     def figures() -> dict[str, float]:

@@ -592,3 +592,20 @@ def test_the_frontend_role_reports_zeros(client: Client) -> None:
 
 def test_everything_empty_is_a_currency_report() -> None:
     assert period_report().currencies[0].turnover == CurrencyReport().turnover
+
+
+@pytest.mark.parametrize(
+    "path", ["/reports/period/", "/reports/export/", "/reports/stock/?site=S1"]
+)
+def test_a_period_has_a_greatest_length(client: Client, path: str) -> None:
+    make_forecourt("S1")
+    client.force_login(make_user())
+    for first, last in (
+        ("0001-01-01", "8026-01-01"),
+        ("0001-01-01", ""),
+        ("2000-01-01", "2026-11-21"),
+    ):
+        separator = "&" if "?" in path else "?"
+        answer = client.get(f"{path}{separator}first={first}&last={last}")
+        assert answer.status_code == 422, (first, last)
+        assert "A period has at most 10 years." in answer.text
