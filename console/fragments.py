@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger.models import FiscalDay
-
 if TYPE_CHECKING:
+    from console.day_view import DayView
     from console.network_view import NetworkView
     from console.site_view import SiteView
 
@@ -35,7 +34,7 @@ class DayFragment:
 
     name: str
     template: str
-    context: Callable[[FiscalDay], dict[str, Any]]
+    context: Callable[[DayView], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

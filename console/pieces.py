@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.urls import reverse
-
+from console.day_view import DayView
 from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.render import day_fragment_html, network_fragment_html, site_fragment_html
 from console.network_view import NetworkView
 from console.site_view import SiteView
-from ledger.models import FiscalDay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A rendered fragment and where it can be polled (`templates/console/_live.html`)."""
+    """A rendered fragment (`templates/console/_live.html`)."""
 
     name: str
     html: str
-    poll_url: str
 
 
 def site_pieces(fragments: dict[str, SiteFragment], view: SiteView) -> dict[str, Piece]:
@@ -28,19 +25,17 @@ def site_pieces(fragments: dict[str, SiteFragment], view: SiteView) -> dict[str,
         name: Piece(
             name=name,
             html=site_fragment_html(fragment, view),
-            poll_url=reverse("site_fragment", args=[view.site.code, name]),
         )
         for name, fragment in fragments.items()
     }
 
 
-def day_pieces(fragments: dict[str, DayFragment], day: FiscalDay) -> dict[str, Piece]:
+def day_pieces(fragments: dict[str, DayFragment], view: DayView) -> dict[str, Piece]:
     """Render all pieces of a fiscal day's page by their names."""
     return {
         name: Piece(
             name=name,
-            html=day_fragment_html(fragment, day),
-            poll_url=reverse("day_fragment", args=[day.site.code, day.fiscal_day, name]),
+            html=day_fragment_html(fragment, view),
         )
         for name, fragment in fragments.items()
     }
@@ -52,7 +47,6 @@ def network_pieces(fragments: dict[str, NetworkFragment], view: NetworkView) -> 
         name: Piece(
             name=name,
             html=network_fragment_html(fragment, view),
-            poll_url=reverse("network_fragment", args=[name]),
         )
         for name, fragment in fragments.items()
     }

@@ -143,16 +143,16 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export/<str:kind>/", audit.audit_export, name="audit_export"),
     # Pieces of pages, by poll and (where the server is ASGI, before it comes here) by stream.
-    path("fragments/<str:name>/", fragments.network_fragment, name="network_fragment"),
+    path("fragments/", fragments.network_fragments, name="network_fragments"),
     path(
-        "sites/<site_code:code>/fragments/<str:name>/",
-        fragments.site_fragment,
-        name="site_fragment",
+        "sites/<site_code:code>/fragments/",
+        fragments.site_fragments,
+        name="site_fragments",
     ),
     path(
-        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/fragments/<str:name>/",
-        fragments.day_fragment,
-        name="day_fragment",
+        "sites/<site_code:code>/days/<fiscal_day:fiscal_day>/fragments/",
+        fragments.day_fragments,
+        name="day_fragments",
     ),
     path("live/", fragments.stream, name="live_network"),
     path("live/sites/<site_code:code>/", fragments.stream, name="live_site"),

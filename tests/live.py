@@ -95,6 +95,14 @@ def notify(*sites: Site, **payload: Any) -> None:
         cursor.execute("SELECT pg_notify('ledger_changes', %s)", [message])
 
 
+def piece_of(client: Client, page: str, name: str, **headers: str) -> str:
+    """Return a piece of a page (`/`, a site's or a day's) as a poll brings it."""
+    answer = client.get(f"{page}fragments/", {"pieces": name}, headers=headers or None)
+    assert answer.status_code == 200, answer.status_code
+    [piece] = answer.json()["pieces"]
+    return str(piece["html"])
+
+
 def session_of(user: User) -> str:
     """Sign the person in and return the session's key."""
     client = Client()

@@ -12,8 +12,10 @@ from django.db import InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from console.day_view import DayView
 from console.fragments import DayFragment, NetworkFragment, SiteFragment
 from console.live.topics import DayTopic, SiteTopic, Topic
+from console.models import User
 from console.network_view import NetworkView
 from console.site_view import SiteView
 from ledger.models import FiscalDay, Site
@@ -29,9 +31,9 @@ def site_fragment_html(fragment: SiteFragment, view: SiteView) -> str:
     return render_to_string(fragment.template, fragment.context(view)).strip()
 
 
-def day_fragment_html(fragment: DayFragment, day: FiscalDay) -> str:
+def day_fragment_html(fragment: DayFragment, view: DayView) -> str:
     """Render a piece of a fiscal day's page in the language that is active."""
-    return render_to_string(fragment.template, fragment.context(day)).strip()
+    return render_to_string(fragment.template, fragment.context(view)).strip()
 
 
 def network_fragment_html(fragment: NetworkFragment, view: NetworkView) -> str:
@@ -62,8 +64,8 @@ def topic_fragments(topic: Topic) -> list[TopicFragment]:
     """Return the fragments of a topic, in the order of their page, to be rendered one by one.
 
     They share one look at what is behind them. Site.DoesNotExist if the site is gone
-    (FiscalDay.DoesNotExist for a day), OperationalError or InterfaceError while the database is
-    away.
+    (FiscalDay.DoesNotExist for a day, User.DoesNotExist for its person), OperationalError or
+    InterfaceError while the database is away.
     """
     return [
         TopicFragment(name, topic.language, render)
@@ -88,7 +90,7 @@ def fragment_html(fragment: TopicFragment) -> str | None:
 
 def _renderings_of(topic: Topic) -> dict[str, Callable[[], str]]:
     # Imported late: the pages render their fragments with this module.
-    from console.views.day import DAY_FRAGMENTS
+    from console.views.day import DAY_FRAGMENTS, DAY_PEOPLE
     from console.views.network import NETWORK_FRAGMENTS
     from console.views.site import SITE_FRAGMENTS
 
@@ -99,10 +101,11 @@ def _renderings_of(topic: Topic) -> dict[str, Callable[[], str]]:
             for name, fragment in SITE_FRAGMENTS.items()
         }
     if isinstance(topic, DayTopic):
-        days = FiscalDay.objects.select_related("site")
+        days = FiscalDay.objects.select_related("site", *DAY_PEOPLE)
         day = days.get(pk=(topic.site_id, topic.fiscal_day))
+        day_view = DayView(day, User.objects.get(pk=topic.person_id))
         return {
-            name: partial(day_fragment_html, fragment, day)
+            name: partial(day_fragment_html, fragment, day_view)
             for name, fragment in DAY_FRAGMENTS.items()
         }
     view = NetworkView(topic.site_ids)

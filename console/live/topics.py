@@ -38,10 +38,14 @@ class SiteTopic:
 
 @dataclass(frozen=True, slots=True)
 class DayTopic:
-    """The page of one fiscal day of a site in one language. All who watch it see the same."""
+    """The page of one fiscal day of a site in one language, as one person sees it.
+
+    What they may do about the day stands among its pieces, and few watch the same one.
+    """
 
     site_id: int
     fiscal_day: datetime.date
+    person_id: int
     language: str
 
     def is_changed_by(self, change: Change) -> bool:

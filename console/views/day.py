@@ -7,13 +7,14 @@ import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from console.access import may_operate, may_seal, may_settle, site_for
+from console.day_view import DayView
 from console.forms.filters import EntryFilterForm
 from console.fragments import DayFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
@@ -23,10 +24,8 @@ from ledger.models import FiscalDay, Site
 from ledger.selectors.days import (
     day_entries,
     day_neighbours,
-    day_products,
     day_readings,
     day_summary,
-    product_families,
     site_days,
     turnover_of_days,
 )
@@ -36,17 +35,31 @@ from ledger.selectors.revisions import entry_rows
 from ledger.selectors.sealing import first_unsealed
 
 SEQUENCE_MAX = 2_147_483_647
+#: Whom the pages of a day name.
+DAY_PEOPLE = ("closed_by", "seal_proposed_by", "sealed_by")
 
 
-def state_context(day: FiscalDay) -> dict[str, Any]:
+def head_context(view: DayView) -> dict[str, Any]:
+    """Context of `_day_head.html`."""
+    previous_day, next_day = day_neighbours(view.day)
+    return {
+        "site": view.day.site,
+        "day": view.day,
+        "previous_day": previous_day,
+        "next_day": next_day,
+    }
+
+
+def state_context(view: DayView) -> dict[str, Any]:
     """Context of `_day_state.html`."""
+    day = view.day
     return {
         "site": day.site,
         "day": day,
         "summary": day_summary(day),
         "resend": day_resend(day),
         "by_hour": day_by_hour(day.site, day),
-        "families": product_families(day.site),
+        "families": view.families,
     }
 
 
@@ -60,16 +73,64 @@ def settling_context(user: User | AnonymousUser, day: FiscalDay) -> dict[str, An
         "day": day,
         "compared": None,
         "earlier": first_unsealed(day.site_id, before=day.fiscal_day),
+        "user": user,
         "may_settle": may_settle(user),
         "may_seal": may_seal(user),
     }
 
 
-#: One piece, because its parts are one statement: what is missing, and what there is without it.
+def readings_context(view: DayView) -> dict[str, Any]:
+    """Context of `_day_readings.html`."""
+    dips, totalizers = day_readings(view.day)
+    return {
+        "site": view.day.site,
+        "dips": dips,
+        "totalizers": totalizers,
+        "families": view.families,
+    }
+
+
+def entries_context(view: DayView, query: QueryDict | None = None) -> dict[str, Any]:
+    """Context of `_day_entries.html`; without a query the newest of all entries."""
+    query = QueryDict() if query is None else query
+    day = view.day
+    form = EntryFilterForm(query, products=view.products)
+    entry_page = day_entries(
+        day,
+        only=form.entry_filter,
+        before=_sequence(query, "before"),
+        after=_sequence(query, "after"),
+    )
+    return {
+        "site": day.site,
+        "day": day,
+        "families": view.families,
+        "form": form,
+        "entry_page": entry_page,
+        "rows": entry_rows(day, entry_page.entries),
+        "is_filtered": any(value not in (None, "", False) for value in form.values.values()),
+        "may_operate": may_operate(view.user),
+    }
+
+
+#: What changes most comes first: streams send each as soon as it is rendered.
 DAY_FRAGMENTS = {
     fragment.name: fragment
     for fragment in (
+        # One piece, because its parts are one statement: what is missing, and what there is.
         DayFragment(name="day_state", template="console/_day_state.html", context=state_context),
+        DayFragment(
+            name="day_entries", template="console/_day_entries.html", context=entries_context
+        ),
+        DayFragment(name="day_head", template="console/_day_head.html", context=head_context),
+        DayFragment(
+            name="day_settling",
+            template="console/_day_settling.html",
+            context=lambda view: settling_context(view.user, view.day),
+        ),
+        DayFragment(
+            name="day_readings", template="console/_day_readings.html", context=readings_context
+        ),
     )
 }
 
@@ -80,29 +141,25 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
     """Show a fiscal day, or only its entries when htmx narrows them down or turns the page."""
     site = site_for(request.user, code)
     found = fiscal_day_for(site, fiscal_day)
-    form = EntryFilterForm(request.GET, products=day_products(found))
-    entry_page = day_entries(
-        found,
-        only=form.entry_filter,
-        before=_sequence(request, "before"),
-        after=_sequence(request, "after"),
-    )
-    context = {
-        "site": site,
-        "day": found,
-        "families": product_families(site),
-        "form": form,
-        "entry_page": entry_page,
-        "rows": entry_rows(found, entry_page.entries),
-        "is_filtered": any(value not in (None, "", False) for value in form.values.values()),
-        "may_operate": may_operate(request.user),
+    view = DayView(found, request.user)
+    # The stream brings the newest of all entries, and no others.
+    is_live = not any(request.GET.values())
+    context = {"site": site, "day": found, "is_live": is_live}
+    if is_live:
+        context["form"] = EntryFilterForm(request.GET, products=view.products)
+        context["may_operate"] = may_operate(request.user)
+    else:
+        context |= entries_context(view, request.GET)
+    fragments = {
+        name: fragment
+        for name, fragment in DAY_FRAGMENTS.items()
+        if is_live or name != "day_entries"
     }
     if wants_fragment(request):
-        return render(request, "console/_day_entries.html", context)
-    context |= settling_context(request.user, found)
-    context["pieces"] = day_pieces(DAY_FRAGMENTS, found)
-    context["previous_day"], context["next_day"] = day_neighbours(found)
-    context["dips"], context["totalizers"] = day_readings(found)
+        fragments = {name: fragments[name] for name in fragments if name == "day_entries"}
+        context["pieces"] = day_pieces(fragments, view)
+        return render(request, "console/_day_list.html", context)
+    context["pieces"] = day_pieces(fragments, view)
     return render(request, "console/day.html", context)
 
 
@@ -126,15 +183,14 @@ def days(request: HttpRequest, code: str) -> HttpResponse:
 
 def fiscal_day_for(site: Site, fiscal_day: datetime.date) -> FiscalDay:
     """Return the site's fiscal day; Http404 when it has none of that date."""
-    people = ("closed_by", "seal_proposed_by", "sealed_by")
-    days = FiscalDay.objects.select_related("site", *people)
+    days = FiscalDay.objects.select_related("site", *DAY_PEOPLE)
     found = days.filter(pk=(site.id, fiscal_day)).first()
     if found is None:
         raise Http404(_("The site has no such fiscal day."))
     return found
 
 
-def _sequence(request: HttpRequest, name: str) -> int | None:
+def _sequence(query: QueryDict, name: str) -> int | None:
     with contextlib.suppress(ValueError):
-        return min(max(int(request.GET.get(name, "")), 0), SEQUENCE_MAX)
+        return min(max(int(query.get(name, "")), 0), SEQUENCE_MAX)
     return None

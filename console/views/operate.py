@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.access import site_to_operate
+from console.day_view import DayView
 from console.forms.alarm import AlarmKeyForm
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.live.render import day_fragment_html, site_fragment_html
@@ -34,7 +35,7 @@ def request_resend(request: HtmxHttpRequest, code: str, fiscal_day: datetime.dat
     if request.POST.get("page") != "day":
         return _site_answer(request, site, "site_day")
     if wants_fragment(request):
-        html = day_fragment_html(DAY_FRAGMENTS["day_state"], day)
+        html = day_fragment_html(DAY_FRAGMENTS["day_state"], DayView(day, person))
         return _piece("day_state", html)
     return HttpResponseRedirect(reverse("day", args=[site.code, fiscal_day]))
 

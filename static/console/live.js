@@ -2,8 +2,8 @@
  * Keeps a page live: by its stream, by polling while there is no stream, and honestly stale when
  * neither works. What it expects of a page:
  *
- *   <div hx-ext="sse" sse-connect="{stream}">           at most one stream on a page
- *     <div data-fragment sse-swap="pumps" hx-get="{poll}" hx-trigger="poll" hx-swap="morph">
+ *   <div hx-ext="sse" sse-connect="{stream}" data-poll="{poll}">      at most one on a page
+ *     <div data-fragment="pumps" sse-swap="pumps" hx-swap="morph">
  *       <section id="pumps">…</section>                 a fragment, as streamed and polled
  *   <time datetime="…" data-age>14:03</time>            becomes "5s ago" and ticks;
  *                                                       data-age="duration": "5 sec",
@@ -11,23 +11,30 @@
  *                                                       data-age="moment": by the page's clock
  *   <p data-zone="Asia/Kathmandu">                      the page's clock; empty: the reader's
  *     <span data-zone-words>Asia/Kathmandu</span></p>   says which that is
- *   <p id="live-mark" data-state data-rendered-at data-text-still data-text-streaming data-text-polling
- *      data-text-stale="Stale since {time}"><span data-live-words></span></p>
+ *   <p id="live-mark" data-state data-rendered-at data-text-still="As of {time}"
+ *      data-text-streaming data-text-polling data-text-crowded data-text-stale="Stale since {time}"
+ *      ><span data-live-words></span></p>
  *
  * The words of the mark are the template's, so that they can be translated; without its text a
  * state shows none.
+ *
+ * A browser has six connections a host over HTTP/1.1, for all of its tabs. So only a page that is
+ * looked at streams, and only a few windows that are looked at side by side do: the others poll.
  */
 (() => {
   "use strict";
 
   const POLL_EVERY_MS = 5_000;
   const POLL_TIMEOUT_MS = 4_000;
+  /** Streams of all windows of this browser: half of its connections stay free for all else. */
+  const STREAMS_PER_BROWSER_MAX = 3;
   /** A stream that brought nothing at all after this long may never do so. */
   const OPEN_MAX_MS = 10_000;
   /** The server sends something at least every 15 s; after three of these the stream is dead. */
   const SILENCE_MAX_MS = 45_000;
-  /** A page that nobody looks at gives its stream back: a browser has few connections a host. */
-  const HIDDEN_MAX_MS = 60_000;
+  /** A stream that the server refused is asked for again after this long, then twice as long... */
+  const RETRY_FIRST_MS = 1_000;
+  const RETRY_MAX_MS = 60_000;
   const RELOAD_AT_MOST_EVERY_MS = 10_000;
 
   // --- The mark ----------------------------------------------------------------------------
@@ -66,29 +73,139 @@
   });
   let lastHeardAt = Date.now();
 
-  function showState(state) {
+  /** `name` is that of the words, where a state has several. */
+  function showState(state, name = state) {
     const mark = document.getElementById("live-mark");
-    if (!mark || mark.dataset.state === state) return;
+    if (!mark || (mark.dataset.state === state && mark.dataset.words === name)) return;
     mark.dataset.state = state;
+    mark.dataset.words = name;
     const words = mark.querySelector("[data-live-words]") || mark;
-    const text = mark.getAttribute(`data-text-${state}`) || "";
+    const text = mark.getAttribute(`data-text-${name}`) || "";
     words.textContent = text.replace("{time}", clockTime.format(lastHeardAt));
   }
 
   // --- The stream --------------------------------------------------------------------------
 
-  /** The browser's own object, made by htmx's extension when the page has a stream. */
+  /** What htmx's extension holds for the page's stream, if the page has one. */
+  let live = null;
+  /** The browser's own object while there is a stream, and how to give its place back. */
   let source = null;
+  let releasePlace = null;
   /** Something came through it, and lately. That it is open is not enough: a proxy may hold back
    * what it is sent. */
   let isStreaming = false;
+  let isConnecting = false;
+  /** The server has nothing more for this person. */
+  let isOver = false;
+  /** Other windows of this browser have all places. */
+  let isCrowded = false;
   let silenceTimer = 0;
-  let hiddenTimer = 0;
+  let retryTimer = 0;
+  let retryMs = RETRY_FIRST_MS;
   /** What the server's clock is ahead of this machine's. */
   let clockAheadMs = 0;
 
+  /** Stands for the stream as long as the page does, while connections come and go behind it. */
+  class Stream extends EventTarget {
+    constructor(url) {
+      super();
+      this.url = url;
+      this.names = new Set();
+      this.readyState = EventSource.OPEN;
+    }
+
+    addEventListener(name, ...rest) {
+      super.addEventListener(name, ...rest);
+      if (this.names.has(name)) return;
+      this.names.add(name);
+      if (source) this.forward(name);
+    }
+
+    forward(name) {
+      source.addEventListener(name, (event) => {
+        this.dispatchEvent(new MessageEvent(name, { data: event.data }));
+      });
+    }
+
+    close() {
+      if (live !== this) return;
+      live = null;
+      disconnect();
+    }
+  }
+
+  window.htmx.createEventSource = (url) => {
+    live?.close();
+    live = new Stream(url);
+    connect();
+    return live;
+  };
+
+  /** Take one of the browser's places for streams, and return how to give it back; null if other
+   * windows have them all. They go back by themselves with the page. */
+  async function takePlace() {
+    // Only secure pages know each other's. Elsewhere it is at least only those that are looked at.
+    if (!navigator.locks) return () => {};
+    for (let place = 0; place < STREAMS_PER_BROWSER_MAX; place += 1) {
+      const release = await new Promise((resolve) => {
+        const taken = (lock) => {
+          if (lock) return new Promise((giveBack) => resolve(giveBack));
+          resolve(null);
+          return null;
+        };
+        const asked = navigator.locks.request(`stream-${place}`, { ifAvailable: true }, taken);
+        asked.catch(() => resolve(null));
+      });
+      if (release) return release;
+    }
+    return null;
+  }
+
+  async function connect() {
+    if (!live || source || isConnecting || isOver || document.hidden) return;
+    isConnecting = true;
+    const release = await takePlace();
+    isConnecting = false;
+    isCrowded = !release;
+    if (isCrowded) {
+      startPolling();
+      return;
+    }
+    // Meanwhile somebody may have looked elsewhere.
+    if (!live || isOver || document.hidden) {
+      release();
+      return;
+    }
+    releasePlace = release;
+    source = new EventSource(live.url, { withCredentials: true });
+    silenceTimer = setTimeout(startPolling, OPEN_MAX_MS);
+    source.addEventListener("beat", (event) => {
+      clockAheadMs = Number(event.data) - Date.now();
+      heard();
+    });
+    // The page itself says why there is no more.
+    source.addEventListener("end", () => {
+      isOver = true;
+      disconnect();
+      if (!reload()) startPolling();
+    });
+    source.addEventListener("error", lost);
+    for (const name of live.names) live.forward(name);
+  }
+
+  /** The browser comes back by itself, unless the server refused. */
+  function lost() {
+    isStreaming = false;
+    startPolling();
+    if (source?.readyState !== EventSource.CLOSED) return;
+    disconnect();
+    retryTimer = setTimeout(connect, retryMs);
+    retryMs = Math.min(2 * retryMs, RETRY_MAX_MS);
+  }
+
   function heard() {
     isStreaming = true;
+    retryMs = RETRY_FIRST_MS;
     lastHeardAt = Date.now();
     clearTimeout(silenceTimer);
     silenceTimer = setTimeout(reconnect, SILENCE_MAX_MS);
@@ -96,63 +213,43 @@
     showState("streaming");
   }
 
-  function closeStream() {
+  function disconnect() {
     isStreaming = false;
     clearTimeout(silenceTimer);
-    if (source !== null) source.close();
+    clearTimeout(retryTimer);
+    source?.close();
+    source = null;
+    releasePlace?.();
+    releasePlace = null;
   }
 
-  /** Tell htmx's extension that the stream is lost for good: it then makes a new one. */
   function reconnect() {
-    closeStream();
-    if (source !== null) source.dispatchEvent(new Event("error"));
+    disconnect();
+    connect();
   }
-
-  window.htmx.createEventSource = (url) => {
-    closeStream();
-    source = new EventSource(url, { withCredentials: true });
-    silenceTimer = setTimeout(startPolling, OPEN_MAX_MS);
-    source.addEventListener("beat", (event) => {
-      clockAheadMs = Number(event.data) - Date.now();
-      heard();
-    });
-    // The server has nothing more for this person: the page itself says why.
-    source.addEventListener("end", () => {
-      closeStream();
-      if (!reload()) startPolling();
-    });
-    return source;
-  };
-
-  document.addEventListener("htmx:sseError", () => {
-    isStreaming = false;
-    startPolling();
-  });
 
   document.addEventListener("htmx:sseMessage", (event) => {
     heard();
     etags.delete(event.target);
   });
 
+  /** Keep nothing open behind a page that nobody looks at. */
+  function rest() {
+    stopPolling();
+    disconnect();
+    if (live) showState("still");
+  }
+
   document.addEventListener("visibilitychange", () => {
-    clearTimeout(hiddenTimer);
-    if (document.hidden) {
-      hiddenTimer = setTimeout(() => {
-        stopPolling();
-        closeStream();
-      }, HIDDEN_MAX_MS);
-    } else if (!isStreaming) {
-      reconnect();
-    }
+    isOver = false;
+    if (document.hidden) rest();
+    else connect();
   });
 
-  // A page in the back and forward cache keeps no connection.
-  window.addEventListener("pagehide", () => {
-    stopPolling();
-    closeStream();
-  });
+  window.addEventListener("pagehide", rest);
+  // From the cache for back and forward comes what was seen before, perhaps by somebody else.
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted) reconnect();
+    if (event.persisted && !reload()) connect();
   });
 
   /** Ask for the page anew, though never in a tight circle, and not where half-typed text would be
@@ -169,11 +266,11 @@
 
   // --- Polling -----------------------------------------------------------------------------
 
+  const POLLED_SWAP = { swapStyle: "morph", swapDelay: 0, settleDelay: 0 };
   /** The ETag of each fragment's HTML that the last poll brought. */
   const etags = new WeakMap();
   let pollTimer = 0;
-  let pollsWaiting = 0;
-  let pollsSucceeded = 0;
+  let isPolling = false;
 
   function startPolling() {
     if (pollTimer || document.hidden) return;
@@ -186,65 +283,54 @@
     pollTimer = 0;
   }
 
-  function poll() {
-    const fragments = document.querySelectorAll("[data-fragment]");
-    pollsWaiting = fragments.length;
-    pollsSucceeded = 0;
-    for (const fragment of fragments) window.htmx.trigger(fragment, "poll");
-  }
-
-  /** Return what htmx asks the server for, if it is a poll of this script. */
-  function pollOf(event) {
-    const request = event.detail.requestConfig || event.detail;
-    const isPoll = request.triggeringEvent?.type === "poll";
-    return isPoll && request.elt.hasAttribute("data-fragment") ? request : null;
-  }
-
-  document.addEventListener("htmx:configRequest", (event) => {
-    const request = pollOf(event);
-    if (!request) return;
-    request.timeout = POLL_TIMEOUT_MS;
-    const etag = etags.get(request.elt);
-    if (etag) request.headers["If-None-Match"] = etag;
-  });
-
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const request = pollOf(event);
-    if (!request) return;
-    const { xhr } = event.detail;
-    // The session is over: the page itself asks to sign in.
-    if (xhr.status === 401) reload();
-    if (!event.detail.shouldSwap) return;
-    // A stream that came back meanwhile has brought what is newer.
-    if (isStreaming) event.detail.shouldSwap = false;
-    else if (isSamePiece(request.elt, xhr.responseText)) {
-      etags.set(request.elt, xhr.getResponseHeader("ETag"));
-    } else {
-      // Another piece than was asked for: the page is another one by now.
-      event.detail.shouldSwap = false;
-      event.detail.isError = true;
-      reload();
+  /** Ask for all pieces of the page at once: those come that are not as they were. */
+  async function poll() {
+    if (isCrowded) connect();
+    const address = document.querySelector("[data-poll]")?.dataset.poll;
+    if (!address || isPolling) return;
+    isPolling = true;
+    try {
+      const fragments = [...document.querySelectorAll("[data-fragment]")];
+      const answer = await askFor(address, fragments);
+      const pieces = answer.status === 200 ? (await answer.json()).pieces : [];
+      // A stream that came back meanwhile has brought what is newer.
+      if (!pollTimer || isStreaming) return;
+      if (answer.ok) {
+        show(fragments, pieces);
+        lastHeardAt = Date.now();
+        showState("polling", isCrowded ? "crowded" : "polling");
+      } else {
+        showState("stale");
+        // The session is over, or the page is another one by now: it says so itself.
+        if (answer.status === 401 || answer.status === 404) reload();
+      }
+    } catch {
+      if (pollTimer && !isStreaming) showState("stale");
+    } finally {
+      isPolling = false;
     }
-  });
-
-  /** Say whether the HTML is that of the element which the fragment holds. */
-  function isSamePiece(fragment, html) {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    return template.content.firstElementChild?.id === fragment.firstElementChild?.id;
   }
 
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (!pollOf(event) || isStreaming) return;
-    pollsWaiting -= 1;
-    if (event.detail.successful) {
-      pollsSucceeded += 1;
-      lastHeardAt = Date.now();
-      showState("polling");
-    } else if (pollsWaiting === 0 && pollsSucceeded === 0) {
-      showState("stale");
+  function askFor(address, fragments) {
+    const names = fragments.map((fragment) => fragment.dataset.fragment);
+    const known = fragments.map((fragment) => etags.get(fragment)).filter(Boolean);
+    const headers = { "HX-Request": "true" };
+    if (known.length) headers["If-None-Match"] = known.join(", ");
+    return fetch(`${address}?${new URLSearchParams({ pieces: names.join(",") })}`, {
+      headers,
+      redirect: "error",
+      signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
+    });
+  }
+
+  function show(fragments, pieces) {
+    for (const { name, etag, html } of pieces) {
+      const fragment = fragments.find((each) => each.dataset.fragment === name);
+      if (!fragment?.isConnected) continue;
+      window.htmx.swap(fragment, html, POLLED_SWAP, { contextElement: fragment });
+      etags.set(fragment, etag);
     }
-  });
+  }
 
   // --- Ages --------------------------------------------------------------------------------
 

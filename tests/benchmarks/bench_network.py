@@ -32,11 +32,11 @@ PAGES = (
     ("sorted by litres, the table alone", "/?sort=litres", {"HX-Request": "true"}),
     ("a search, the table alone", "/?q=town 17", {"HX-Request": "true"}),
     ("one topic, the table alone", "/?topic=missing", {"HX-Request": "true"}),
-    ("fragment: attention", "/fragments/network_attention/", {}),
-    ("fragment: sites", "/fragments/network_sites/", {}),
-    ("fragment: figures", "/fragments/network_figures/", {}),
-    ("fragment: ingest", "/fragments/network_ingest/", {}),
-    ("fragment: charts", "/fragments/network_charts/", {}),
+    ("fragment: attention", "/fragments/?pieces=network_attention", {}),
+    ("fragment: sites", "/fragments/?pieces=network_sites", {}),
+    ("fragment: figures", "/fragments/?pieces=network_figures", {}),
+    ("fragment: ingest", "/fragments/?pieces=network_ingest", {}),
+    ("fragment: charts", "/fragments/?pieces=network_charts", {}),
 )
 
 

@@ -145,10 +145,8 @@ def addresses(connection: psycopg.Connection[Any], codes: list[str]) -> dict[str
         "site options": "/site-options/",
         "site options, search": "/site-options/?q=kiel",
     }
-    for name in ("network_figures", "network_attention", "network_sites"):
-        pages[f"fragment {name}"] = f"/fragments/{name}/"
-    for part in ("status", "points", "tanks", "day", "alarms", "entries"):
-        pages[f"fragment site_{part}"] = f"/sites/{code}/fragments/site_{part}/"
+    pages["poll of the network"] = "/fragments/"
+    pages["poll of a site"] = f"/sites/{code}/fragments/"
     return pages
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 #: A machine that runs the whole suite on two cores may be slow, a page never this slow.
 EXPECT_TIMEOUT_MS = 10_000
+#: Lets a test ask the console for its figures.
+METRICS_TOKEN = "the-tests-may-look"
 PYTHON = [sys.executable, "-W", "default"]
 
 
@@ -46,6 +48,7 @@ def console_environment(
         "DEBUG": "off",
         "SECURE_COOKIES": "off",
         "SECRET_KEY": "the-tests-protect-nothing",
+        "METRICS_TOKEN": METRICS_TOKEN,
         "ALLOWED_HOSTS": "127.0.0.1",
         "VAR_DIR": str(tmp_path_factory.mktemp("console")),
     }

@@ -300,3 +300,15 @@ def test_nothing_breaks_the_content_security_policy(page: Page) -> None:
         page.goto(path)
         expect(page.locator("main")).to_be_visible()
     assert [text for text in said if "Content Security Policy" in text] == []
+
+
+def test_back_shows_nothing_to_who_sits_there_after_signing_out(page: Page) -> None:
+    make_site("A1", name="Harbour Road")
+    sign_in(page, make_user())
+    page.goto("/sites/A1/")
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in/")
+    page.go_back()
+    expect(page).to_have_url(re.compile("/sign-in/"))
+    expect(page.get_by_text("Harbour Road")).to_have_count(0)

@@ -223,7 +223,7 @@ def test_fragments_do_not_count_what_waits(
     client: Client, day: FiscalDay, author: User, approver: User
 ) -> None:
     propose(day, author)
-    for path, asked in (("/approvals/", True), ("/fragments/network_figures/", False)):
+    for path, asked in (("/approvals/", True), ("/fragments/", False)):
         with CaptureQueriesContext(
             connection,
         ) as queries:

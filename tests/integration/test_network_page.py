@@ -25,6 +25,7 @@ from tests.factories import (
     make_user,
     make_worker,
 )
+from tests.live import piece_of
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -163,7 +164,7 @@ def test_the_ingest_s_workers_and_charts(staff: Client) -> None:
     for words in ("east", "1.2 a second received", "west", "Does not report", "345 ms"):
         assert words in text
     assert "Worker west does not report any more" in text
-    charts = staff.get("/fragments/network_charts/").text
+    charts = piece_of(staff, "/", "network_charts")
     assert "16,667" in charts
     assert charts.count("<figure") == 6
     assert charts.count("<tr>") == 61
@@ -191,10 +192,10 @@ def test_figures_that_do_not_move_say_since_when(staff: Client) -> None:
     make_pulse("east", at, received=5, stored=2, batches=1, quarantined=1, latency_ms_p99=12.0)
     make_pulse("east", now)
     since = at.strftime("%H:%M UTC</time>")
-    figures = " ".join(staff.get("/fragments/network_figures/").text.split())
+    figures = " ".join(piece_of(staff, "/", "network_figures").split())
     for words in ("none received since", "unchanged since", "waiting, none since", since, "12<"):
         assert words in figures
-    ingest = " ".join(staff.get("/fragments/network_ingest/").text.split())
+    ingest = " ".join(piece_of(staff, "/", "network_ingest").split())
     assert "no event received since" in ingest
     assert ingest.count(since) >= 4
 
@@ -206,7 +207,7 @@ def test_a_manager_is_told_nothing_of_workers_and_the_network_s_quarantine(clien
     client.force_login(make_user(Role.MANAGER, make_site("OWN")))
     text = client.get("/").text
     for name in ("network_figures", "network_ingest", "network_charts", "network_attention"):
-        text += client.get(f"/fragments/{name}/").text
+        text += piece_of(client, "/", name)
     for word in ("east", "west", "Quarantined a minute", "process 4,711"):
         assert word not in text
     assert "Events a second" in text
@@ -250,7 +251,7 @@ def test_the_most_urgent_come_first_and_say_why(staff: Client) -> None:
     late = make_site("E5", name="Late")
     make_status(late)
     FiscalDay.objects.create(site=late, fiscal_day=now.date() - datetime.timedelta(days=3))
-    table = staff.get("/fragments/network_sites/").text
+    table = piece_of(staff, "/", "network_sites")
     assert names(table) == ["Away", "Old", "Low", "Late", "Well"]
     assert "Low tank" in table
     assert "not closed" in " ".join(table.split())
@@ -322,7 +323,7 @@ def test_a_manager_s_totals_and_ranks_are_of_their_own(client: Client) -> None:
 def test_the_same_trouble_at_many_sites_is_one_line(staff: Client) -> None:
     for number in range(12):
         make_status(make_site(name=f"Dark {number}"), online=False)
-    text = " ".join(staff.get("/fragments/network_attention/").text.split())
+    text = " ".join(piece_of(staff, "/", "network_attention").split())
     assert "13 things need attention" in text  # the twelve, and that no worker reports
     assert "The controllers of 12 sites are offline" in text
     assert "Dark 3" not in text

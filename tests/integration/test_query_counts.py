@@ -67,11 +67,9 @@ PAGES = (
     "/sites/S0/setup/points/",
     "/audit/",
     "/audit/?site=S0",
-    "/fragments/network_attention/",
-    "/fragments/network_charts/",
-    "/fragments/network_figures/",
-    "/fragments/network_ingest/",
-    "/fragments/network_sites/",
+    "/fragments/",
+    "/sites/S0/fragments/",
+    f"/sites/S0/days/{DAY}/fragments/",
 )
 
 
@@ -118,6 +116,9 @@ def test_pages_make_as_many_queries_as_are_checked_in_however_many_sites(staff: 
     if os.environ.get("QUERY_COUNTS") == "write":
         FILE.write_text(json.dumps(found, indent=2) + "\n")
     assert found == json.loads(FILE.read_text()), "QUERY_COUNTS=write writes what is right now"
+    # A cycle of polls asks no more than its page.
+    for page in ("/", "/sites/S0/", f"/sites/S0/days/{DAY}/"):
+        assert found[f"{page}fragments/"] <= found[page], page
     for number in range(1, SITES_NAMED_MAX):
         make_site_with_everything(f"S{number}")
     assert counts(staff) == found

@@ -286,11 +286,12 @@ def test_the_pages_say_how_far_it_has_come(day: FiscalDay) -> None:
 
 
 def test_a_day_s_piece_is_polled_by_those_who_may_see_the_site(day: FiscalDay) -> None:
-    piece = f"/sites/S1/days/{DAY}/fragments/day_state/"
+    page = f"/sites/S1/days/{DAY}/"
+    polled = f"{page}fragments/?pieces=day_state"
     client = client_of(make_user(Role.MANAGER, day.site))
-    first = client.get(piece)
-    assert first.text in client.get(f"/sites/S1/days/{DAY}/").text
-    assert client.get(piece, headers={"If-None-Match": first["ETag"]}).status_code == 204
-    assert client.get(piece.replace("day_state", "nothing")).status_code == 404
-    assert client.get(piece.replace(DAY, "2026-01-01")).status_code == 404
-    assert client_of(make_user(Role.MANAGER)).get(piece).status_code == 404
+    [first] = client.get(polled).json()["pieces"]
+    assert first["html"] in client.get(page).text
+    assert client.get(polled, headers={"If-None-Match": first["etag"]}).status_code == 204
+    assert client.get(polled.replace("day_state", "nothing")).status_code == 404
+    assert client.get(polled.replace(DAY, "2026-01-01")).status_code == 404
+    assert client_of(make_user(Role.MANAGER)).get(polled).status_code == 404

@@ -70,7 +70,7 @@ def test_who_is_signed_in_needs_no_form(client: Client) -> None:
 def test_htmx_is_told_by_the_status_and_puts_no_sign_in_form_into_a_page(
     client: Client, method: str
 ) -> None:
-    answer = getattr(client, method)("/fragments/network_sites/", headers={"HX-Request": "true"})
+    answer = getattr(client, method)("/fragments/", headers={"HX-Request": "true"})
     assert (answer.status_code, answer.content) == (401, b"")
 
 

@@ -15,6 +15,7 @@ from console.views.site import SITE_FRAGMENTS
 from ledger.models import Alarm, NozzleState, PumpState, Site, SiteStatus, TankState
 from ledger.selectors.forecourt import RUNNING_STALE, SALE_SHOWN
 from tests.factories import make_day, make_entry, make_forecourt, make_site, make_user
+from tests.live import piece_of
 
 pytestmark = pytest.mark.django_db
 
@@ -235,7 +236,7 @@ def test_a_site_of_others_does_not_exist(client: Client) -> None:
 def test_a_piece_is_one_element_of_its_name(staff: Client, name: str) -> None:
     site = make_forecourt("S1")
     make_day(site, fiscal_day=today())
-    text = staff.get(f"/sites/S1/fragments/{name}/").text
+    text = piece_of(staff, "/sites/S1/", name)
     assert text.lstrip().startswith(("<section", "<div"))
     assert f'id="{name}"' in text.split(">", 1)[0]
     assert text in staff.get("/sites/S1/").text
@@ -243,7 +244,7 @@ def test_a_piece_is_one_element_of_its_name(staff: Client, name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORK_FRAGMENTS)
 def test_a_piece_of_the_network_is_one_element_of_its_name(staff: Client, name: str) -> None:
-    text = staff.get(f"/fragments/{name}/").text
+    text = piece_of(staff, "/", name)
     assert f'id="{name}"' in text.split(">", 1)[0]
 
 
@@ -252,7 +253,7 @@ def test_pieces_hold_nothing_of_who_looks(client: Client) -> None:
     seen = []
     for user in (make_user(Role.MANAGER, site, username="one"), make_user(username="two")):
         client.force_login(user)
-        seen.append([client.get(f"/sites/S1/fragments/{name}/").text for name in SITE_FRAGMENTS])
+        seen.append([piece_of(client, "/sites/S1/", name) for name in SITE_FRAGMENTS])
     assert seen[0] == seen[1]
 
 

@@ -11,7 +11,7 @@ from console.live.changes import change_of
 from console.live.topics import ANYTHING, Change, DayTopic, NetworkTopic, SiteTopic
 
 SITE = SiteTopic(site_id=7, language="en")
-DAY = DayTopic(site_id=7, fiscal_day=datetime.date(2026, 11, 24), language="en")
+DAY = DayTopic(site_id=7, fiscal_day=datetime.date(2026, 11, 24), person_id=1, language="en")
 ALL = NetworkTopic(site_ids=None, language="en")
 SOME = NetworkTopic(site_ids=frozenset({7, 8}), language="en")
 NONE = NetworkTopic(site_ids=frozenset(), language="en")
