@@ -82,8 +82,11 @@ class Counts:
 
 
 def is_too_much(rows: int, quarantined: int, percent_max: Decimal) -> bool:
-    """Tell whether more rows go to quarantine than the usual dirt of an old table."""
-    return rows >= JUDGED_FROM_ROWS and quarantined * 100 > rows * percent_max
+    """Tell whether more rows go to quarantine than the usual dirt of an old table.
+
+    Where none may, one is too much at once.
+    """
+    return quarantined * 100 > rows * percent_max and (rows >= JUDGED_FROM_ROWS or not percent_max)
 
 
 class Adoption:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from ingest import contract
+from ingest.decode import MEASURES
 from ingest.sql import load
 from ledger.plausible import FIRST_DAY_MIN
 
@@ -35,6 +36,11 @@ _ACCOUNT = load("adopt_account")
 _FIELDS = msgspec.structs.fields(contract.LedgerEntry)
 FIELDS = tuple(one.name for one in _FIELDS)
 REQUIRED_FIELDS = tuple(one.name for one in _FIELDS if one.required)
+#: Decimal places of the fields that have any.
+_PLACES = {
+    name: -int(measure.quantum.as_tuple().exponent)
+    for name, measure in MEASURES[contract.LedgerEntry].items()
+}
 #: A key becomes part of each row's message, as hexadecimal digits where it is no plain text.
 KEY_CHARS_MAX = 1_000
 #: Types whose values never hold anything but plain characters.
@@ -94,6 +100,16 @@ class Piece:
     messages: list[tuple[bytes, bytes]]
     #: None where a row says none, or none that can be added up.
     amounts: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """A field's values that have more places than the ledger: how many, and what rounding adds."""
+
+    field: str
+    places: int
+    count: int
+    added: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +211,33 @@ class OldTable:
         row = await cursor.fetchone()
         return int(row[0]) if row else 0
 
+    async def roundings(self, connection: Connection) -> list[Rounding]:
+        """Return which numbers of the whole table are rounded, half away from zero."""
+        rounded = [name for name in _PLACES if self._is_number(name)]
+        if not rounded:
+            return []
+        parts = [
+            sql.SQL(
+                "count(*) FILTER (WHERE {0} <> round({0}, {1})), "
+                "coalesce(sum(round({0}, {1}) - {0}), 0)"
+            ).format(self._number(name), sql.Literal(_PLACES[name]))
+            for name in rounded
+        ]
+        cursor = await connection.execute(
+            sql.SQL("SELECT {} FROM {} AS old").format(sql.SQL(", ").join(parts), self._identifier)
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        found = [
+            Rounding(name, _PLACES[name], row[2 * at], row[2 * at + 1])
+            for at, name in enumerate(rounded)
+        ]
+        return [one for one in found if one.count]
+
     @property
     def is_added_up(self) -> bool:
         """Whether the amounts are numbers, so that their sum can be compared."""
-        name = self.source.column("amount")
-        return "amount" not in self.source.constants and self.columns[name].category == "N"
+        return self._is_number("amount")
 
     def places(self) -> list[tuple[str, str]]:
         """Return each field and where it comes from, in words, for people to check."""
@@ -254,9 +292,16 @@ class OldTable:
 
     @property
     def _amount(self) -> sql.Composable:
-        if not self.is_added_up:
-            return sql.SQL("NULL::numeric")
-        column = sql.SQL("old.{}").format(sql.Identifier(self.source.column("amount")))
+        return self._number("amount") if self.is_added_up else sql.SQL("NULL::numeric")
+
+    def _is_number(self, name: str) -> bool:
+        """Whether a field comes from a column of numbers."""
+        column = self.columns.get(self.source.column(name))
+        return name not in self.source.constants and column is not None and column.category == "N"
+
+    def _number(self, name: str) -> sql.Composable:
+        """Return a column of numbers as a decimal, NULL where it is none."""
+        column = sql.SQL("old.{}").format(sql.Identifier(self.source.column(name)))
         # What is no number, or has no end, would make the sum say nothing.
         return sql.SQL(
             "CASE WHEN {0}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN {0}::numeric END"
@@ -294,7 +339,13 @@ class OldTable:
                 value: sql.Composable = _constant(name, source.constants[name])
             elif (column := self.columns.get(source.column(name))) is not None:
                 value = sql.SQL("old.{}").format(sql.Identifier(source.column(name)))
-                if column.type == "timestamp without time zone":
+                if name in _PLACES and self._is_number(name):
+                    # More places than the ledger has are rounded, half away from zero; what is no
+                    # number goes on as it is, to be refused with its reason.
+                    value = sql.SQL("coalesce(round({}, {})::text, {}::text)").format(
+                        self._number(name), sql.Literal(_PLACES[name]), value
+                    )
+                elif column.type == "timestamp without time zone":
                     # A time of the site's own clock. Of a site that nobody registered yet the clock
                     # is unknown, so its message keeps the time as it is (see `local_times`).
                     value = sql.SQL(

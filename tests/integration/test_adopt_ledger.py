@@ -121,6 +121,7 @@ def adopt(*arguments: str) -> str:
 
 def figures(said: str) -> dict[str, int]:
     """The figures of the table that the command ends with."""
+    said = said[said.index("Moved into the ledger") :]
     rows = (line.strip(" │┃").split("│") for line in said.splitlines() if "│" in line)
     return {label.strip(): int(figure.replace(",", "")) for label, figure in rows}
 
@@ -350,6 +351,48 @@ def test_a_table_that_does_not_say_enough_is_refused(
 def test_a_table_that_is_not_there_is_refused(committed_db: None) -> None:
     with pytest.raises(CommandError, match=r"sales_entry cannot be read: .*does not exist"):
         adopt()
+
+
+class TestRounding:
+    """Old tables have more places than the ledger: rounded by one rule, and said."""
+
+    @pytest.fixture(autouse=True)
+    def _rows(self, old_table: None) -> None:
+        make_forecourt("OLD-1")
+        execute("ALTER TABLE sales_entry ALTER amount TYPE numeric(20, 8)")
+        execute("ALTER TABLE sales_entry ALTER volume TYPE double precision")
+        add_row(sequence=1, amount=Decimal("7.50500000"), volume=5.0004)
+        add_row(sequence=2, amount=Decimal("-7.50500000"), volume=5.0, kind="refund")
+        add_row(sequence=3, amount=Decimal("7.50"), volume=5.0)
+
+    def test_numbers_are_rounded_half_away_from_zero_and_it_is_said_by_how_much(self) -> None:
+        said = adopt()
+        lines = [" ".join(line.split()) for line in said.splitlines()]
+        assert "│ amount │ 2 │ 2 │ +0 │" in lines
+        assert "│ volume │ 3 │ 1 │ -0.0004 │" in lines
+        assert [entry.amount for entry in Entry.objects.order_by("sequence")] == [
+            Decimal("7.51"),
+            Decimal("-7.51"),
+            Decimal("7.50"),
+        ]
+        assert figures(said)["in neither"] == 0
+
+    def test_strict_refuses_what_would_have_to_be_rounded(self) -> None:
+        with pytest.raises(CommandError, match="amount, volume would have to be rounded"):
+            adopt("--strict")
+        assert not Adoption.objects.exists()
+
+    def test_strict_refuses_a_row_that_is_no_entry(self) -> None:
+        execute("UPDATE sales_entry SET amount = 7.5, volume = 5, kind = 'sale'")
+        add_row(sequence=4, product=None)
+        with pytest.raises(CommandError, match="1 of 4 rows would not become entries"):
+            adopt("--strict")
+        assert not Entry.objects.exists()
+
+    def test_what_is_no_number_is_refused_with_its_reason(self) -> None:
+        execute("UPDATE sales_entry SET volume = 'NaN' WHERE sequence = 2")
+        adopt()
+        assert "volume" in Quarantine.objects.get().detail
 
 
 class TestKeys:

@@ -24,7 +24,7 @@ from ingest.adoption.moving import (
     too_much,
 )
 from ingest.adoption.sample import SAMPLE_ROWS, Sample, sample
-from ingest.adoption.source import AdoptionError, OldTable, Source
+from ingest.adoption.source import AdoptionError, Connection, OldTable, Rounding, Source
 from ingest.adoption.verifying import Verification, Verifying, what_is_wrong
 from ingest.database import prepared_connection
 from ledger.models import Site
@@ -111,6 +111,14 @@ class Command(BaseCommand):
             help="stop when more of the rows go to quarantine (default: %(default)s)",
         )
         parser.add_argument(
+            "--strict",
+            action="store_true",
+            help=(
+                "refuse a table with numbers that have to be rounded, and stop at the first piece "
+                "with a row that would go to quarantine"
+            ),
+        )
+        parser.add_argument(
             "--start-over",
             action="store_true",
             help="begin anew, with other columns perhaps; only while no row became an entry",
@@ -138,7 +146,8 @@ class Command(BaseCommand):
             first_day=max(options["first_day"], FIRST_DAY_MIN),
         )
         console = Console(file=self.stdout)  # type: ignore[arg-type]
-        run = _Run(console, source, percent_max=options["quarantine_max"])
+        percent_max = Decimal(0) if options["strict"] else options["quarantine_max"]
+        run = _Run(console, source, percent_max=percent_max, is_strict=options["strict"])
         try:
             if options["dry_run"]:
                 asyncio.run(run.look())
@@ -179,17 +188,20 @@ class Command(BaseCommand):
             console.print(first_days_words(run.first_days))
         if not found.is_clean:
             raise CommandError(what_is_wrong(found))
-        if moved and is_too_much(moved.rows, moved.quarantined, options["quarantine_max"]):
-            raise CommandError(too_much(moved, options["quarantine_max"]))
+        if moved and is_too_much(moved.rows, moved.quarantined, percent_max):
+            raise CommandError(too_much(moved, percent_max))
 
 
 class _Run:
     """One run of the command, over one connection."""
 
-    def __init__(self, console: Console, source: Source, *, percent_max: Decimal) -> None:
+    def __init__(
+        self, console: Console, source: Source, *, percent_max: Decimal, is_strict: bool
+    ) -> None:
         self._console = console
         self._source = source
         self._percent_max = percent_max
+        self._is_strict = is_strict
         #: By site code: the first fiscal day that a site got.
         self.first_days: dict[str, datetime.date] = {}
 
@@ -199,6 +211,7 @@ class _Run:
             table = await OldTable.open(connection, self._source)
             self._console.print(places_table(table))
             await table.check_key(connection)
+            await self._check_rounding(connection, table)
             found = await sample(Adoption(connection, table))
             self._console.print(sample_table(found))
             self._judge(found)
@@ -216,6 +229,7 @@ class _Run:
                     )
                 if moves and await adoption.progress() is None:
                     await table.check_key(connection)
+                    await self._check_rounding(connection, table)
                     self._judge(await sample(adoption))
                     await adoption.begin()
                 with Progress(*_COLUMNS, console=self._console) as progress:
@@ -245,6 +259,16 @@ class _Run:
         finally:
             self.first_days = adoption.first_days
 
+    async def _check_rounding(self, connection: Connection, table: OldTable) -> None:
+        """Say which numbers are rounded and by how much; AdoptionError where none may be."""
+        roundings = await table.roundings(connection)
+        if not roundings:
+            return
+        self._console.print(rounding_table(roundings))
+        if self._is_strict:
+            fields = ", ".join(one.field for one in roundings)
+            raise AdoptionError(f"Nothing was moved: {fields} would have to be rounded.")
+
     def _judge(self, found: Sample) -> None:
         """AdoptionError where too much of a sample would go to quarantine."""
         counts = found.counts
@@ -262,6 +286,18 @@ def places_table(table: OldTable) -> Table:
         shown.add_row(name, place)
     if unused := table.unused_columns():
         shown.add_row("(not read)", ", ".join(unused))
+    return shown
+
+
+def rounding_table(roundings: list[Rounding]) -> Table:
+    """Which numbers have more places than the ledger, and what rounding them adds up to."""
+    shown = Table(title="Rounded, half away from zero", title_justify="left")
+    shown.add_column("Field")
+    shown.add_column("To places", justify="right")
+    shown.add_column("Rows", justify="right")
+    shown.add_column("Adds", justify="right")
+    for one in roundings:
+        shown.add_row(one.field, str(one.places), f"{one.count:,}", f"{one.added.normalize():+f}")
     return shown
 
 
