@@ -61,7 +61,6 @@ class DoubtsMixin(ConsoleFormMixin):
         field = forms.MultipleChoiceField(
             label=_("Is this meant?"),
             help_text=_("Tick what is right as it is, else correct the figure."),
-            required=False,
             choices=list(choices.items()),
             widget=forms.CheckboxSelectMultiple,
         )
