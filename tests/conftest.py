@@ -137,18 +137,14 @@ def database_url(committed_db: None) -> str:
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where a broker listens; `tls_port` is 0 for one that does without TLS."""
+    """Where a broker listens; `tls_url` is empty for one that does without TLS."""
 
     port: int
-    tls_port: int = 0
+    tls_url: str = ""
 
     @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
-
-    @property
-    def tls_url(self) -> str:
-        return f"mqtts://127.0.0.1:{self.tls_port}"
 
 
 def free_port() -> int:
@@ -174,7 +170,7 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerAddres
 
     broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
     broker.start()
-    yield BrokerAddress(broker.port, broker.tls_port)
+    yield BrokerAddress(broker.port, broker.console_url)
     broker.stop()
 
 

@@ -64,7 +64,7 @@ async def test_it_receives_what_aiomqtt_receives(
         authority = certificates.AUTHORITY.read_text()
         address = BrokerAddress.parse(broker.tls_url, authority=authority)
     name = f"beside-{line.replace(' ', '-')}"
-    root = f"beside/{name}"
+    root = f"forecourt/beside/{name}"
     plain = aiomqtt.Client(**address.client_options())
     publisher = aiomqtt.Client("127.0.0.1", broker.port)
     publisher.pending_calls_threshold = 100
@@ -106,12 +106,12 @@ async def test_what_was_not_acknowledged_comes_again_over_tls(mosquitto: Running
         async with aiomqtt.Client(
             "127.0.0.1", mosquitto.port, identifier="again", clean_session=False
         ) as before:
-            await before.subscribe("again/#", qos=1)
+            await before.subscribe("forecourt/again/#", qos=1)
         async with aiomqtt.Client("127.0.0.1", mosquitto.port) as publisher:
             for payload in payloads:
-                await publisher.publish("again/n", payload, qos=1)
+                await publisher.publish("forecourt/again/n", payload, qos=1)
         for expected in (payloads, payloads[10:]):
-            async with connected(address, client_id="again", subscriptions=["again/#"]) as link:
+            async with connected(address, client_id="again", subscriptions=["forecourt/again/#"]) as link:
                 messages = await receive(link, count=len(expected))
                 assert [payload for _, payload, _ in messages] == expected
                 link.acknowledge([packet_id for _, _, packet_id in messages[:10]])
