@@ -105,6 +105,22 @@ def running_postgres(var_dir: Path, *, database: str = DATABASE_NAME) -> Iterato
                 _stop(server, var_dir)
 
 
+def restarted_postgres(var_dir: Path) -> int:
+    """Start the server again for this process, which is inside `running_postgres`.
+
+    Returns its process id. Raises PostgresNotStartedError, also while the remains of the one
+    that ended still hold its memory: then it may be tried again.
+    """
+    var_dir = var_dir.resolve()
+    if server_process_id(var_dir) is None:
+        (data_dir(var_dir) / "postmaster.pid").unlink(missing_ok=True)
+    _start(var_dir)
+    process_id = server_process_id(var_dir)
+    if process_id is None:
+        raise PostgresNotStartedError("it ended as soon as it had started")
+    return process_id
+
+
 def _start(var_dir: Path) -> Any:
     """Start or join the server; return the library's handle of it."""
     with warnings.catch_warnings(), _said_by_library() as said, _locale_that_exists():

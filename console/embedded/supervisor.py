@@ -1,9 +1,11 @@
-"""Runs the parts of the console as child processes: starts, watches and stops them together.
+"""Runs the parts of the console as child processes: starts, watches, restarts and stops them.
 
 Each part is a process in a session of its own, so that a terminal's Ctrl-C reaches the supervisor
-alone, which then ends the parts one by one, the last started first. A part that ends by itself
-ends all: half a console is worse than none. What the parts say goes into a log file each; what
-they warn of is shown too.
+alone, which then ends the parts one by one, the last started first. A part that ends by itself is
+started again, after a pause that grows as it ends again: the others wait for it or go on without
+it. One that ends ENDS_MAX times within ENDS_WINDOW_S has a fault that no restart mends, and ends
+all: half a console is worse than none. What the parts say goes into a log file each; what they
+warn of is shown too.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
@@ -29,6 +32,12 @@ LINE_BYTES_MAX = 256 * 1024
 LOG_BYTES_MAX = 5_000_000
 #: How long the rest of a part's output may take to arrive after the part has ended.
 DRAIN_SECONDS = 1.0
+
+#: A part that ends this often within so many seconds is not started again.
+ENDS_MAX = 5
+ENDS_WINDOW_S = 60.0
+#: The pause before a part is started again; it doubles with each end within the window.
+RESTART_S_FIRST = 0.5
 
 #: What asks a run to stop.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -61,12 +70,43 @@ class Service:
     stop_seconds: float = 5.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A process that is no child: its end is noticed by its id (on Linux), and `restart` called.
+
+    `restart` may block; it returns the id of the new process, or raises NotReadyError.
+    """
+
+    name: str
+    process_id: int
+    restart: Callable[[], int]
+
+
+@dataclass(slots=True)
+class _Ends:
+    """The ends of a part within ENDS_WINDOW_S."""
+
+    times: collections.deque[float] = field(
+        default_factory=lambda: collections.deque(maxlen=ENDS_MAX)
+    )
+
+    def pause_s(self) -> float | None:
+        """Count an end. Returns how long to wait before the next start, None for "no more"."""
+        now = time.monotonic()
+        self.times.append(now)
+        while self.times[0] < now - ENDS_WINDOW_S:
+            self.times.popleft()
+        count = len(self.times)
+        return None if count >= ENDS_MAX else RESTART_S_FIRST * 2 ** (count - 1)
+
+
 @dataclass(slots=True)
 class _Part:
     service: Service
     log: RotatingFileHandler
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     process: asyncio.subprocess.Process | None = None
+    ends: _Ends = field(default_factory=_Ends)
     last_lines: collections.deque[str] = field(
         default_factory=lambda: collections.deque(maxlen=LAST_LINES_MAX)
     )
@@ -82,7 +122,7 @@ class _Part:
 
 
 class Supervisor:
-    """Keeps services running until it is told to stop or one of them ends."""
+    """Keeps services running until it is told to stop or one of them cannot be kept."""
 
     def __init__(
         self, services: Sequence[Service], *, log_dir: Path, show: Show, working_dir: Path
@@ -108,24 +148,25 @@ class Supervisor:
         self,
         *,
         announce: Callable[[], Awaitable[None]],
-        watched: dict[str, int] | None = None,
+        watched: Sequence[Watched] = (),
     ) -> None:
         """Run the services until a stop; then `failure` says whether one of them caused it.
 
         `announce` runs beside them: it waits until they answer, tells so, or raises
-        NotReadyError. `watched` are processes that others started (name to process id) whose end
-        is a failure, too.
+        NotReadyError. `watched` are processes that others started, which are kept, too.
         """
-        with self._signals(), self._watch(watched or {}):
+        with self._signals():
             try:
                 async with asyncio.TaskGroup() as group:
                     announcing = group.create_task(self._announce(announce))
+                    watching = [group.create_task(self._keep_watched(each)) for each in watched]
                     tasks = {
                         name: group.create_task(self._keep(part), name=name)
                         for name, part in self._parts.items()
                     }
                     await self._stopping.wait()
-                    announcing.cancel()
+                    for task in (announcing, *watching):
+                        task.cancel()
                     for name in reversed(self._parts):
                         await self._end(self._parts[name], tasks[name])
             finally:
@@ -152,10 +193,24 @@ class Supervisor:
             self._fail(str(error))
 
     async def _keep(self, part: _Part) -> None:
-        """Start a part and read what it says until it ends."""
+        """Start a part, whenever it ended again, until a stop."""
+        name = part.service.name
+        while True:
+            code = await self._run_once(part)
+            if self._stopping.is_set():
+                if code not in {0, -signal.SIGTERM, -signal.SIGKILL}:
+                    log = self._log_path(part)
+                    self._show(name, f"{how_it_ended(code)} when it was to stop; see {log}")
+                return
+            if not await self._pause(name, how_it_ended(code), part.ends, self._said(part)):
+                return
+
+    async def _run_once(self, part: _Part) -> int:
+        """Start a part and read what it says until it ends. Returns its exit code."""
         service = part.service
         if service.after:
             await self._parts[service.after].ready.wait()
+        part.last_lines.clear()
         part.process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -184,23 +239,47 @@ class Supervisor:
         finally:
             if process.returncode is None:
                 process.kill()
-        self._ended(part, code)
+            part.ready.clear()
+            part.process = None
+        return code
 
-    def _ended(self, part: _Part, code: int) -> None:
-        name = part.service.name
-        log = self._log_dir / f"{name}.log"
-        if not self._stopping.is_set():
-            said = "".join(f"\n    {line}" for line in part.last_lines)
+    async def _pause(self, name: str, how: str, ends: _Ends, said: str) -> bool:
+        """Wait before something is started again. Returns whether it is to be."""
+        pause_s = ends.pause_s()
+        if pause_s is None:
             self._fail(
-                f"Everything was stopped because {name} {how_it_ended(code)}. "
-                + (
-                    f"Its last lines (more in {log}):{said}"
-                    if said
-                    else f"It said nothing ({log})."
-                )
+                f"Everything was stopped because {name} ended {ENDS_MAX} times within "
+                f"{ENDS_WINDOW_S:.0f} s; the last time it {how}.{said}"
             )
-        elif code not in {0, -signal.SIGTERM, -signal.SIGKILL}:
-            self._show(name, f"{how_it_ended(code)} when it was to stop; see {log}")
+            return False
+        self._show(name, f"{how}; it is started again in {pause_s:g} s")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._stopping.wait()
+        return not self._stopping.is_set()
+
+    def _said(self, part: _Part) -> str:
+        lines = "".join(f"\n    {line}" for line in part.last_lines)
+        log = self._log_path(part)
+        return f" Its last lines (more in {log}):{lines}" if lines else f" It said nothing ({log})."
+
+    def _log_path(self, part: _Part) -> Path:
+        return self._log_dir / f"{part.service.name}.log"
+
+    async def _keep_watched(self, watched: Watched) -> None:
+        """Start a watched process again whenever it ended. Linux alone tells of that."""
+        ends, process_id = _Ends(), watched.process_id
+        while hasattr(os, "pidfd_open"):
+            await _end_of(process_id)
+            how = "ended"
+            while True:
+                if not await self._pause(watched.name, how, ends, ""):
+                    return
+                try:
+                    process_id = await asyncio.to_thread(watched.restart)
+                    break
+                except NotReadyError as error:
+                    how = f"could not be started again ({error})"
 
     async def _get_ready(self, part: _Part) -> None:
         if part.service.ready is not None:
@@ -250,24 +329,20 @@ class Supervisor:
             for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
 
-    @contextlib.contextmanager
-    def _watch(self, watched: dict[str, int]) -> Iterator[None]:
-        """Fail when a process ends that is not a child. Linux alone tells of that."""
-        loop = asyncio.get_running_loop()
-        descriptors = []
-        for name, process_id in watched.items() if hasattr(os, "pidfd_open") else ():
-            with contextlib.suppress(OSError):
-                descriptor = os.pidfd_open(process_id)
-                descriptors.append(descriptor)
-                loop.add_reader(
-                    descriptor, self._fail, f"Everything was stopped because {name} ended."
-                )
-        try:
-            yield
-        finally:
-            for descriptor in descriptors:
-                loop.remove_reader(descriptor)
-                os.close(descriptor)
+
+async def _end_of(process_id: int) -> None:
+    """Return once a process that is no child of this one has ended."""
+    try:
+        descriptor = os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def how_it_ended(code: int) -> str:

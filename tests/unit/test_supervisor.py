@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from console.embedded.supervisor import NotReadyError, Service, Supervisor, how_it_ended
+from console.embedded import supervisor as supervising
+from console.embedded.supervisor import (
+    NotReadyError,
+    Service,
+    Supervisor,
+    Watched,
+    how_it_ended,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Says that it is up, and as it is told to end writes its name into a file.
@@ -65,7 +72,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(supervising, "RESTART_S_FIRST", 0.01)
     return Bench(tmp_path)
 
 
@@ -95,7 +103,55 @@ async def test_a_signal_stops_all_the_last_started_first(bench: Bench, number: i
     assert bench.shown == []
 
 
-async def test_a_part_that_dies_is_named_and_stops_the_rest(bench: Bench) -> None:
+async def test_a_part_that_ended_is_started_again(bench: Bench) -> None:
+    """The others go on; it is said how it ended."""
+    supervisor = bench.supervisor(
+        bench.service("victim", OBEDIENT), bench.service("other", OBEDIENT)
+    )
+
+    async def announce() -> None:
+        await bench.all_up("victim", "other")
+        part = supervisor._parts["victim"]
+        first = part.process
+        assert first is not None
+        first.kill()
+        await until(lambda: bench.log("victim").count("up") == 2)
+        assert bench.ended() == []
+        supervisor.stop()
+
+    await supervisor.run(announce=announce)
+    assert supervisor.failure == ""
+    assert bench.log("other").count("up") == 1
+    ((name, line),) = bench.shown
+    assert name == "victim"
+    assert line == "was ended by signal 9 (SIGKILL); it is started again in 0.01 s"
+
+
+async def test_a_part_that_waits_to_be_started_again_can_be_stopped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "RESTART_S_FIRST", 3600)
+    supervisor = bench.supervisor(bench.service("short", "pass"))
+
+    async def announce() -> None:
+        await until(lambda: bool(bench.shown))
+        supervisor.stop()
+
+    async with asyncio.timeout(20):
+        await supervisor.run(announce=announce)
+    assert supervisor.failure == ""
+
+
+def test_pauses_grow_and_ends_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("console.embedded.supervisor.time.monotonic", lambda: now)
+    ends = supervising._Ends()
+    assert [ends.pause_s() for _ in range(5)] == [0.5, 1.0, 2.0, 4.0, None]
+    now += 61
+    assert [ends.pause_s() for _ in range(2)] == [0.5, 1.0]
+
+
+async def test_a_part_that_keeps_dying_is_named_and_stops_the_rest(bench: Bench) -> None:
     dies = "import sys; print('one'); print('the last words', file=sys.stderr); sys.exit(7)"
     good = bench.service("good", OBEDIENT)
     started = asyncio.Event()
@@ -111,7 +167,11 @@ async def test_a_part_that_dies_is_named_and_stops_the_rest(bench: Bench) -> Non
     await supervisor.run(announce=never)
 
     assert started.is_set()
-    assert "because bad ended with exit code 7" in supervisor.failure
+    assert (
+        "because bad ended 5 times within 60 s; the last time it ended with exit code 7."
+        in supervisor.failure
+    )
+    assert len(bench.shown) == 4 + 5  # how it ended, and what it said on standard error
     assert "the last words" in supervisor.failure
     assert str(bench.folder / "log" / "bad.log") in supervisor.failure
     assert bench.ended() == ["good"]
@@ -120,7 +180,9 @@ async def test_a_part_that_dies_is_named_and_stops_the_rest(bench: Bench) -> Non
 async def test_a_part_that_ends_well_but_unasked_stops_the_rest(bench: Bench) -> None:
     supervisor = bench.supervisor(bench.service("short", "pass"))
     await supervisor.run(announce=never)
-    assert "because short ended with exit code 0" in supervisor.failure
+    assert "short ended 5 times within 60 s; the last time it ended with exit code 0" in (
+        supervisor.failure
+    )
     assert "It said nothing" in supervisor.failure
 
 
@@ -128,7 +190,7 @@ async def test_a_killed_part_is_named_with_its_signal(bench: Bench) -> None:
     program = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     supervisor = bench.supervisor(bench.service("victim", program))
     await supervisor.run(announce=never)
-    assert "because victim was ended by signal 9 (SIGKILL)" in supervisor.failure
+    assert "the last time it was ended by signal 9 (SIGKILL)" in supervisor.failure
 
 
 async def test_a_part_that_does_not_stop_is_killed(bench: Bench) -> None:
@@ -233,19 +295,40 @@ print("up\"""",
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells of others' processes")
-async def test_the_end_of_a_watched_process_is_a_failure(bench: Bench) -> None:
+async def test_a_watched_process_is_started_again_until_that_is_no_use(bench: Bench) -> None:
     supervisor = bench.supervisor(bench.service("a", OBEDIENT))
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=-1)
+    others = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=-1)
+        for _ in range(2)
+    ]
+    started = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    calls: list[str] = []
+
+    def restart() -> int:
+        calls.append("")
+        if len(calls) == 1:
+            raise NotReadyError("its memory is still held")
+        if len(calls) == 2:
+            loop.call_soon_threadsafe(started.set)
+            return others[1].pid
+        raise NotReadyError("its disk is full")
 
     async def announce() -> None:
         await bench.all_up("a")
-        await other.communicate(b"\n")
+        await others[0].communicate(b"\n")
+        await started.wait()
+        await others[1].communicate(b"\n")
         await never()
 
-    await supervisor.run(announce=announce, watched={"the database": other.pid})
-    # The supervisor may see it end before the announcement does, which is cancelled then.
-    await other.wait()
-    assert supervisor.failure == "Everything was stopped because the database ended."
+    database = Watched(name="the database", process_id=others[0].pid, restart=restart)
+    await supervisor.run(announce=announce, watched=[database])
+    for other in others:
+        await other.wait()
+    assert supervisor.failure == (
+        "Everything was stopped because the database ended 5 times within 60 s; "
+        "the last time it could not be started again (its disk is full)."
+    )
     assert bench.ended() == ["a"]
 
 

@@ -32,10 +32,17 @@ from console.embedded.claims import (
 from console.embedded.postgres import (
     PostgresNotStartedError,
     embedded_database,
+    restarted_postgres,
     running_postgres,
     server_process_id,
 )
-from console.embedded.supervisor import STOP_SIGNALS, NotReadyError, Service, Supervisor
+from console.embedded.supervisor import (
+    STOP_SIGNALS,
+    NotReadyError,
+    Service,
+    Supervisor,
+    Watched,
+)
 from ledger.models import IngestWorker
 
 #: How long the web server may take until it answers its first request.
@@ -117,11 +124,10 @@ def _run(stack: contextlib.ExitStack, *, sites: int, speed: float, began: float)
         await _first_answer(port)
         _greet(port, seconds=time.monotonic() - began)
 
-    asyncio.run(
-        supervisor.run(
-            announce=announce, watched={"the embedded PostgreSQL": server} if server else {}
-        )
+    database = Watched(
+        name="the embedded PostgreSQL", process_id=server or 0, restart=_restart_database
     )
+    asyncio.run(supervisor.run(announce=announce, watched=[database] if server else []))
     return supervisor.failure
 
 
@@ -132,6 +138,14 @@ def _database() -> Iterator[None]:
         host = embedded_database(settings.VAR_DIR)["HOST"]
         settings.DATABASES["default"]["HOST"] = connection.settings_dict["HOST"] = host
         yield
+
+
+def _restart_database() -> int:
+    """Start the embedded PostgreSQL again. Returns its process id."""
+    try:
+        return restarted_postgres(settings.VAR_DIR)
+    except PostgresNotStartedError as error:
+        raise NotReadyError(str(error)) from error
 
 
 def _prepare(*, demo_sites: int | None) -> None:
@@ -209,15 +223,21 @@ async def _first_answer(port: int) -> None:
     """Wait until the console answers a request. NotReadyError if it does not, or with an error.
 
     The socket listens from the start, so the request waits in its queue until the server is up.
+    A server that ends before it answers is started again, and asked again.
     """
     host = next((name for name in settings.ALLOWED_HOSTS if name.strip("*.")), LOOPBACK)
     request = f"GET /health/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(FIRST_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
-            writer.write(request.encode("ascii"))
-            status = (await reader.readline()).decode("ascii", "replace").strip()
-            writer.close()
+            status = ""
+            while not status:
+                with contextlib.suppress(ConnectionError):
+                    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+                    writer.write(request.encode("ascii"))
+                    status = (await reader.readline()).decode("ascii", "replace").strip()
+                    writer.close()
+                if not status:
+                    await asyncio.sleep(WORKER_POLL_SECONDS)
     except TimeoutError:
         raise NotReadyError(
             f"The console did not answer within {FIRST_ANSWER_SECONDS:.0f} s; "
