@@ -21,7 +21,7 @@ from tests.mosquitto import CONSOLE, PASSWORD, Mosquitto
 WORKER = "forecourt-ingest"
 LEDGER = "forecourt/v1/LON-1/ledger"
 #: `autosave_interval`: what a broker that is killed may lose of what it acknowledged.
-CHANGES_UNSAVED_MAX = 20
+CHANGES_UNSAVED_MAX = 100
 SALES = 500
 FLOOD_PAYLOAD_BYTES = 50 * 1024 * 1024
 FLOOD_MESSAGES = 8
