@@ -155,6 +155,14 @@ class Journal:
         self._db.execute("COMMIT")
         return count
 
+    def send_again_since(self, site_code: str, fiscal_day: datetime.date) -> int:
+        """Let all that is kept of a fiscal day and later wait again. Returns how much that is."""
+        return self._db.execute(
+            "UPDATE message SET waiting = 1 "
+            "WHERE site = ? AND fiscal_day >= ? AND lane <> 'alarms'",
+            [site_code, fiscal_day.isoformat()],
+        ).rowcount
+
     def forget_before(self, site_code: str, fiscal_day: datetime.date) -> None:
         """Drop what was acknowledged of days long past, so that the file stays small."""
         self._db.execute(

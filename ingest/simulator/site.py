@@ -43,7 +43,8 @@ FORWARD_MESSAGES_MAX = 500
 SLEEP_MS_MAX = 30 * SECOND
 
 _decode_state = msgspec.json.Decoder(ForecourtState).decode
-_decode_command = msgspec.json.Decoder(contract.Resend).decode
+_decode_resend = msgspec.json.Decoder(contract.Resend).decode
+_decode_resend_since = msgspec.json.Decoder(contract.ResendSince).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -110,14 +111,22 @@ class SimulatedSite:
         self._stopping.set()
 
     def command(self, payload: bytes) -> None:
-        """Do what the console asks: send entries again."""
+        """Do what the console asks: send entries again, or all since a day."""
         try:
-            resend = _decode_command(payload)
+            self._send_again(payload)
         except msgspec.DecodeError as error:
             logger.warning("%s: a command that is none: %s", self.code, error)
             return
-        self._journal.send_again(self.code, resend.fiscal_day, resend.ranges)
         self._to_forward.set()
+
+    def _send_again(self, payload: bytes) -> None:
+        try:
+            since = _decode_resend_since(payload).since
+        except msgspec.ValidationError:
+            resend = _decode_resend(payload)
+            self._journal.send_again(self.code, resend.fiscal_day, resend.ranges)
+        else:
+            self._journal.send_again_since(self.code, since)
 
     async def run(self) -> None:
         """Live until stopped; then say that the site is offline."""

@@ -102,16 +102,19 @@ async def test_what_was_not_acknowledged_comes_again_over_tls(mosquitto: Running
     authority = certificates.AUTHORITY.read_text()
     address = BrokerAddress.parse(mosquitto.tls_url, authority=authority)
     payloads = [bytes([n]) * 100_000 for n in range(50)]
+    again = "forecourt/again/#"
     async with asyncio.timeout(20):
         async with aiomqtt.Client(
             "127.0.0.1", mosquitto.port, identifier="again", clean_session=False
         ) as before:
-            await before.subscribe("forecourt/again/#", qos=1)
+            await before.subscribe(again, qos=1)
         async with aiomqtt.Client("127.0.0.1", mosquitto.port) as publisher:
             for payload in payloads:
                 await publisher.publish("forecourt/again/n", payload, qos=1)
         for expected in (payloads, payloads[10:]):
-            async with connected(address, client_id="again", subscriptions=["forecourt/again/#"]) as link:
+            async with connected(
+                address, client_id="again", subscriptions=["forecourt/again/#"]
+            ) as link:
                 messages = await receive(link, count=len(expected))
                 assert [payload for _, payload, _ in messages] == expected
                 link.acknowledge([packet_id for _, _, packet_id in messages[:10]])

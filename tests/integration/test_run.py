@@ -110,7 +110,7 @@ class Run:
                 with psycopg.connect(
                     host=config["HOST"], user=config["USER"], dbname=config["NAME"]
                 ) as connection:
-                    row = connection.execute(question).fetchone()  # type: ignore[call-overload]
+                    row = connection.execute(question).fetchone()
                     return row and row[0]
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from ingest import decode
-from ingest.contract import DayClosed, DayOpened, Resend, Status, encode
+from ingest.contract import DayClosed, DayOpened, Resend, ResendSince, Status, encode
 from ingest.mqtt import BrokerAddress as IngestAddress
 from ingest.simulator import forecourt as forecourt_module
 from ingest.simulator.fleet import run_fleet
@@ -230,6 +230,24 @@ async def test_it_sends_again_what_is_asked_for(
     assert heard.sequences(code, day) == [3, 4, 5, 9]
     for number in (3, 4, 5, 9):
         assert heard.entries[code, day, number] == before[code, day, number]
+
+
+async def test_it_sends_again_all_since_a_day(
+    embedded_broker: BrokerAddress, sites: tuple[DemoSite, ...], journal: Journal
+) -> None:
+    site = sites[0]
+    code, day = site.spec.code, yesterday(site)
+    async with (
+        listening(embedded_broker, sites) as listener,
+        playing(embedded_broker, sites, journal, plan()),
+    ):
+        before = (await listener.until(is_whole(site))).sequences(code, day)
+        listener.heard.entries.clear()
+        listener.heard.closed.clear()
+        command = encode(ResendSince(since=day))
+        await listener.client.publish(f"forecourt/v1/{code}/commands", command, qos=1)
+        heard = await listener.until(is_whole(site))
+    assert heard.sequences(code, day) == before
 
 
 async def test_a_lost_entry_comes_only_when_it_is_asked_for(

@@ -59,6 +59,23 @@ def test_entries_are_sent_again_also_those_that_were_lost(journal: Journal) -> N
     assert journal.send_again("S", DAY + datetime.timedelta(days=1), [(1, 9)]) == 0
 
 
+def test_all_since_a_day_is_sent_again_in_its_order(journal: Journal) -> None:
+    """Openings, entries, deliveries and closings; no alarm, which was news once."""
+    for ago in (2, 1, 0):
+        day = DAY - datetime.timedelta(days=ago)
+        messages = [
+            NewMessage(lane, day, 1 if lane == "ledger" else None, f"{lane} {ago}".encode())
+            for lane in ("day", "ledger", "deliveries", "alarms")
+        ]
+        journal.keep("S", seed=7, state=b"state", messages=messages)
+    journal.acknowledged(journal.waiting("S", 100))
+    assert journal.send_again_since("OTHER", DAY) == 0
+    assert journal.send_again_since("S", DAY - datetime.timedelta(days=1)) == 6
+    assert payloads(journal) == [
+        f"{lane} {ago}".encode() for ago in (1, 0) for lane in ("day", "ledger", "deliveries")
+    ]
+
+
 def test_a_failed_write_leaves_nothing(journal: Journal) -> None:
     keep(journal, 1)
     with pytest.raises(sqlite3.IntegrityError):
