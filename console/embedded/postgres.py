@@ -81,7 +81,7 @@ def running_postgres(var_dir: Path, *, database: str = DATABASE_NAME) -> Iterato
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if server_process_id(var_dir) is None:
-                (data_dir(var_dir) / "postmaster.pid").unlink(missing_ok=True)
+                _remove_locks(var_dir)
         except BlockingIOError:
             fcntl.flock(users, fcntl.LOCK_SH)
         server: Any = None
@@ -113,12 +113,22 @@ def restarted_postgres(var_dir: Path) -> int:
     """
     var_dir = var_dir.resolve()
     if server_process_id(var_dir) is None:
-        (data_dir(var_dir) / "postmaster.pid").unlink(missing_ok=True)
+        _remove_locks(var_dir)
     _start(var_dir)
     process_id = server_process_id(var_dir)
     if process_id is None:
         raise PostgresNotStartedError("it ended as soon as it had started")
     return process_id
+
+
+def _remove_locks(var_dir: Path) -> None:
+    """Remove what a server that was killed left, which the next one would take for a sign of life.
+
+    So it does while the dead process has not been reaped, or when another has its number.
+    """
+    folder = Path(_postmaster(var_dir, _SOCKET_LINE) or data_dir(var_dir))
+    for left in (data_dir(var_dir) / "postmaster.pid", *folder.glob(".s.PGSQL.*.lock")):
+        left.unlink(missing_ok=True)
 
 
 def _start(var_dir: Path) -> Any:
