@@ -207,6 +207,9 @@ class SpoolReader:
             self._spool.error = SpoolTooLong()
             self._end()
         self._position += len(data)
+        # Who knows how long it is leaves with the last byte, before being told that it is the end.
+        if self._spool.is_ended and self._spool.error is None:
+            self._state.is_whole = self._position == self._spool.size
 
     def _end(self) -> None:
         if self._spool.error is not None:
