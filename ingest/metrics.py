@@ -52,6 +52,7 @@ _HELP = {
     "batches": "Batches committed.",
     "commit_retries": "Batches tried again because the database was away.",
     "broker_connections": "Connections made to the broker; more than one are reconnects.",
+    "sessions_lost": "Times that the broker had forgotten this worker's session.",
 }
 
 
@@ -95,7 +96,9 @@ class Tally:
     """What a worker process did since it began."""
 
     counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys((*COUNTS, "commit_retries", "broker_connections"), 0)
+        default_factory=lambda: dict.fromkeys(
+            (*COUNTS, "commit_retries", "broker_connections", "sessions_lost"), 0
+        )
     )
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
     latency_s: Distribution = field(default_factory=lambda: Distribution(LATENCY_BOUNDS_S))

@@ -234,6 +234,8 @@ class _BulkClient(aiomqtt.Client):
         self._paused = False
         self._for_paho = bytearray()
         self._at_end = False
+        #: Whether the broker had kept a session for this client id.
+        self.has_session = False
         # paho reads what we leave it instead of the socket.
         self._client._sock_recv = self._read_for_paho  # type: ignore[assignment,method-assign]
 
@@ -245,6 +247,17 @@ class _BulkClient(aiomqtt.Client):
         data = bytes(self._for_paho[:size])
         del self._for_paho[:size]
         return data
+
+    def _on_connect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: Any,
+        reason_code: Any,
+        properties: Any = None,
+    ) -> None:
+        self.has_session = bool(flags.session_present)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
         # Called in the thread that connects: the loop's own calls go through call_soon_threadsafe.
@@ -398,6 +411,11 @@ class Link:
         self._client = client
         self._order = InOrder()
         self.is_open = True
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the broker had a session for us: without one it kept nothing of what came."""
+        return self._client.has_session
 
     @property
     def held(self) -> int:

@@ -83,9 +83,11 @@ class Outbox:
             if row is None:
                 return False
             command_id, kind, site_code, fiscal_day, ranges, site_id = row
-            message: contract.Resend | contract.Seal
+            message: contract.Resend | contract.ResendSince | contract.Seal
             if kind == Command.Kind.SEAL:
                 lane, message = SEALS, await self._newest_seal(connection, site_id)
+            elif kind == Command.Kind.RESEND_SINCE:
+                lane, message = COMMANDS, contract.ResendSince(since=fiscal_day)
             else:
                 lane, message = COMMANDS, contract.Resend(fiscal_day=fiscal_day, ranges=ranges)
             await link.publish(

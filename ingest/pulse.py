@@ -148,9 +148,20 @@ async def write_pulse(
     state: str,
     row: dict[str, int | float | None],
     backlog: int,
+    is_connected: bool,
 ) -> None:
-    """Store one second of a worker, and where it stands (`IngestWorker.State`)."""
-    parameters = {**row, **reporter._asdict(), "at": at, "state": state, "backlog": backlog}
+    """Store one second of a worker, and where it stands (`IngestWorker.State`).
+
+    `is_connected` says that it has a session at the broker, which keeps what comes from now on.
+    """
+    parameters = {
+        **row,
+        **reporter._asdict(),
+        "at": at,
+        "state": state,
+        "backlog": backlog,
+        "is_connected": is_connected,
+    }
     await connection.execute(_PULSE, parameters)
 
 

@@ -22,6 +22,7 @@ from ingest.database import PASSING_ERRORS
 from ingest.intake import Intake
 from ingest.lease import LeaseLost
 from ingest.live import LiveStates, write_round
+from ingest.lost_session import ask_sites
 from ingest.metrics import Tally
 from ingest.options import WorkerOptions
 from ingest.outbox import Outbox
@@ -148,6 +149,8 @@ class Session:
                     logger.info("connected to the broker as %r", self.options.name)
                     self.tally.counts["broker_connections"] += 1
                     backoff.reset()
+                    if not link.has_session:
+                        await self._ask_for_what_is_lost()
                     self.is_cut_off = False
                     await self._work_on(link)
             except aiomqtt.MqttError as error:
@@ -157,6 +160,24 @@ class Session:
                     return
                 logger.warning("broker: %s; trying again", error)
                 await first_of(backoff.wait(), self.stopping.wait())
+
+    async def _ask_for_what_is_lost(self) -> None:
+        """Have the sites asked for what the broker forgot, before the first message is taken.
+
+        Until then the worker's row says since when it is without a session. A database that is
+        away is waited for: nothing could be stored either.
+        """
+        backoff = Backoff()
+        while not self.stopping.is_set():
+            try:
+                async with self.pool.connection() as connection:
+                    asked = await ask_sites(connection, worker=self.options.name)
+            except PASSING_ERRORS as error:
+                logger.warning("database: %s; the sites are asked later", error)
+                await first_of(backoff.wait(), self.stopping.wait())
+            else:
+                self.tally.counts["sessions_lost"] += asked is not None
+                return
 
     async def _work_on(self, link: mqtt.Link) -> None:
         """Receive and commit on one connection. MqttError when it is lost."""
@@ -357,6 +378,7 @@ class Session:
                 state=state.value,
                 row=row,
                 backlog=backlog,
+                is_connected=self.link is not None,
             )
         await self._announce(_announcement(set(), pulse=True))
 

@@ -4,14 +4,16 @@
 WITH report AS (
     INSERT INTO ingest_worker (
         name, host, process_id, started_at, reported_at, state, state_since, backlog,
-        last_received_at, last_committed_at, last_stored_at, last_duplicate_at, last_quarantined_at
+        last_received_at, last_committed_at, last_stored_at, last_duplicate_at, last_quarantined_at,
+        connected_at
     ) VALUES (
         %(worker)s, %(host)s, %(process_id)s, %(started_at)s, %(at)s, %(state)s, %(at)s, %(backlog)s,
         CASE WHEN %(received)s > 0 THEN date_trunc('second', %(at)s::timestamptz) END,
         CASE WHEN %(batches)s > 0 THEN date_trunc('second', %(at)s::timestamptz) END,
         CASE WHEN %(stored)s > 0 THEN date_trunc('second', %(at)s::timestamptz) END,
         CASE WHEN %(duplicates)s > 0 THEN date_trunc('second', %(at)s::timestamptz) END,
-        CASE WHEN %(quarantined)s > 0 THEN date_trunc('second', %(at)s::timestamptz) END
+        CASE WHEN %(quarantined)s > 0 THEN date_trunc('second', %(at)s::timestamptz) END,
+        CASE WHEN %(is_connected)s THEN %(at)s::timestamptz END
     )
     ON CONFLICT (name) DO UPDATE SET
         host = excluded.host,
@@ -32,7 +34,8 @@ WITH report AS (
         last_duplicate_at = coalesce(excluded.last_duplicate_at, ingest_worker.last_duplicate_at),
         last_quarantined_at = coalesce(
             excluded.last_quarantined_at, ingest_worker.last_quarantined_at
-        )
+        ),
+        connected_at = coalesce(excluded.connected_at, ingest_worker.connected_at)
 )
 INSERT INTO pulse (
     at, worker, received, stored, duplicates, quarantined, late, live, live_written, batches,

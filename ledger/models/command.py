@@ -15,7 +15,10 @@ class Command(models.Model):
     A `seal` tells the site the seal of the fiscal day, so that a copy lies outside the database;
     what it says is read from the day as it is sent. For a `resend`, `ranges` are inclusive pairs
     of sequence numbers and `asked_count` is how many numbers they name.
-    A request that is too long for one message is several rows of one `requested_at`.
+    A request that is too long for one message is several rows of one `requested_at`. A
+    `resend_since` asks for all that the site holds of the fiscal day and later. A worker asks so
+    by itself (`requested_by` is None) when the broker lost what it had kept; it is sent once the
+    site was heard after that, since a site that is not there would not get it.
 
     Invariants: who asked and when never changes; `sent_at` is set once, by the worker that holds
     the row's lock, after the broker has acknowledged the message. A row is never deleted.
@@ -23,6 +26,7 @@ class Command(models.Model):
 
     class Kind(models.TextChoices):
         RESEND = "resend", _("Send entries again")
+        RESEND_SINCE = "resend_since", _("Send all since a day again")
         SEAL = "seal", _("Keep the seal of a day")
 
     id = models.BigAutoField(primary_key=True)
@@ -34,7 +38,11 @@ class Command(models.Model):
     ranges = models.JSONField(_("sequence numbers asked for"))
     asked_count = models.BigIntegerField(_("how many are asked for"))
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        null=True,
     )
     requested_at = models.DateTimeField(_("requested at"))
     sent_at = models.DateTimeField(_("sent at"), null=True)

@@ -218,9 +218,12 @@ class IngestWorker(models.Model):
 
     Written with each pulse. `reported_at` is the last report; each `last_..._at` is the last
     second in which there was any (None: never), so that nobody has to look for it in days of
-    pulses. `backlog` is how many messages it held. `standby_at` is when another process of the
-    same name last said that it stands by. A worker stands still while it tries to commit one and
-    the same batch for longer than a few seconds.
+    pulses. `connected_at` is the last report with a connection to the broker. Where the broker had
+    forgotten the worker's session, `session_lost_at` is when the worker found out,
+    `session_lost_since` from when on messages may be lost, and `sites_asked` how many sites it
+    asked to send them again. `backlog` is how many messages it held. `standby_at` is when another
+    process of the same name last said that it stands by. A worker stands still while it tries to
+    commit one and the same batch for longer than a few seconds.
     """
 
     class State(models.TextChoices):
@@ -243,6 +246,10 @@ class IngestWorker(models.Model):
     last_duplicate_at = models.DateTimeField(_("last duplicate at"), null=True)
     last_quarantined_at = models.DateTimeField(_("last quarantined at"), null=True)
     standby_at = models.DateTimeField(_("another stood by at"), null=True)
+    connected_at = models.DateTimeField(_("last connected to the broker at"), null=True)
+    session_lost_at = models.DateTimeField(_("found its session lost at the broker at"), null=True)
+    session_lost_since = models.DateTimeField(_("what came since may not have arrived"), null=True)
+    sites_asked = models.IntegerField(_("sites asked to send it again"), null=True)
 
     class Meta:
         db_table = "ingest_worker"

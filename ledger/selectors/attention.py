@@ -262,7 +262,7 @@ def attention_list(found: Attention, *, groups_sites: bool = False) -> Attention
 def _ingest(
     pulse: IngestPulse | None, now: datetime.datetime, *, names_workers: bool
 ) -> list[AttentionItem]:
-    """All workers gone is one thing; else each that is in trouble."""
+    """All workers gone is one thing; else each that is in trouble, or lost its session."""
     if pulse is None:
         return []
     if pulse.is_silent:
@@ -275,6 +275,15 @@ def _ingest(
         )
         for health in pulse.workers
         if health.is_in_trouble and _is_news(health, now)
+    ] + [
+        AttentionItem(
+            topic=Topic.INGEST,
+            severity=Severity.ATTENTION,
+            since=health.worker.session_lost_since,
+            rows=[health],
+        )
+        for health in pulse.workers
+        if health.lost_session
     ]
 
 

@@ -33,6 +33,7 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "day.seal_withdrawn": _("Proposal to seal withdrawn"),
     "day.sealed": _("Fiscal day sealed"),
     "demo.seeded": _("Demo data made"),
+    "ingest.session_lost": _("Session lost at the broker, sites asked to send again"),
     "ledger.adopted": _("Table adopted into the ledger"),
     "person.changed": _("Person changed"),
     "person.created": _("Person added"),

@@ -30,6 +30,8 @@ PULSE_SILENT_SECONDS = 15
 STANDBY_SILENT_SECONDS = 10
 MINUTES_SHOWN = 60
 SECONDS_A_MINUTE = 60
+#: A session that the broker lost is news for this long.
+SESSION_NEWS_MAX = datetime.timedelta(days=1)
 #: More workers than these are counted, not listed.
 WORKERS_SHOWN_MAX = 50
 #: The hour is read once for all who watch it; the newest states of it are kept, not more.
@@ -119,6 +121,8 @@ class WorkerHealth:
     received_per_s: float = 0.0
     stored_per_s: float = 0.0
     has_standby: bool = False
+    #: Whether the broker lost the worker's session not long ago.
+    lost_session: bool = False
 
     @property
     def is_in_trouble(self) -> bool:
@@ -312,6 +316,8 @@ def _health(worker: IngestWorker, recent: PulseSpan | None, now: datetime.dateti
         stored_per_s=recent.stored_per_s,
         has_standby=standby_at is not None
         and standby_at > now - datetime.timedelta(seconds=STANDBY_SILENT_SECONDS),
+        lost_session=worker.session_lost_at is not None
+        and worker.session_lost_at > now - SESSION_NEWS_MAX,
     )
 
 
