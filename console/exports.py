@@ -65,7 +65,8 @@ class Exports:
     """The exports of this process that are being written or read, and what became of all others."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # One that nobody holds any more may be given back while this very thread takes one.
+        self._lock = threading.RLock()
         self._open: Counter[int] = Counter()
         #: How many had which of OUTCOMES since the process began.
         self.outcomes: Counter[str] = Counter()
@@ -140,7 +141,8 @@ async def export_answer(
     response = StreamingHttpResponse(
         reader if is_asgi else reader.pieces(), content_type=export.content_type
     )
-    if spool.is_ended:
+    # One that failed meanwhile is broken off: of its length nobody would notice.
+    if spool.is_ended and spool.error is None:
         response["Content-Length"] = str(spool.size)
     response["Content-Disposition"] = f'attachment; filename="{export.name}"'
     response["X-Content-Type-Options"] = "nosniff"

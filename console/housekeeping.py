@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 
+import psycopg
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import timezone
 
 from console.live.threads import DatabaseThreads
@@ -54,7 +55,7 @@ class Housekeeping:
         while True:
             try:
                 await self.clear_sessions()
-            except DatabaseError as error:
+            except (Error, psycopg.Error) as error:
                 logger.warning("No session was cleared: %s", str(error).strip())
             await asyncio.sleep(SESSIONS_CLEARED_EVERY_S * random.uniform(0.5, 1))  # noqa: S311
 

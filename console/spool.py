@@ -43,7 +43,8 @@ class Spool:
         self._bytes_max = bytes_max
         self._writing_until = time.monotonic() + writing_max_s
         self._loop = asyncio.get_running_loop()
-        self._lock = threading.Lock()
+        # Its reader may be found to be held by nobody while this very thread has the lock.
+        self._lock = threading.RLock()
         self._sides = 2
         self._waiting = bytearray()
         self._on_cancel: Callable[[], None] | None = None

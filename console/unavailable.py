@@ -94,7 +94,7 @@ def failure_of(error: Exception, request: HttpRequest) -> Failure | None:
             return Failure.UNKNOWN
         return Failure.LOCKED if state in _LOCKED else Failure.AWAY
     if isinstance(error, IntegrityError) and request.method == "POST" and state in _CHANGED:
-        return Failure.CHANGED
+        return Failure.UNKNOWN if has_committed() else Failure.CHANGED
     return None
 
 

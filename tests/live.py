@@ -8,6 +8,7 @@ import copy
 import http.client
 import json
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -66,6 +67,8 @@ def use_plain_pages(
     monkeypatch: pytest.MonkeyPatch, settings: Any, *, templates: dict[str, str] = TEMPLATES
 ) -> None:
     """Stream pages of a few words, so that a test is about streams alone."""
+    # A view that is imported only now would keep these pieces for all tests that follow.
+    import_module(settings.ROOT_URLCONF)
     for module in ("console.views.site", "console.views.fragments"):
         monkeypatch.setattr(f"{module}.SITE_FRAGMENTS", dict(SITE_FRAGMENTS))
     for module in ("console.views.network", "console.views.fragments"):

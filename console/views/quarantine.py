@@ -64,6 +64,7 @@ from ledger.services.quarantine import (
     undecided,
 )
 from ledger.services.sites import SiteRegistrationError
+from ledger.services.transactions import CommitUnknownError
 from ledger.specs import SiteSpec
 from ledger.topics import Lane, topic_parts
 
@@ -313,6 +314,9 @@ def _accept_each(messages: QuerySet[Quarantine], *, person: User, note: str) -> 
             correction = quarantine_accept(message=one, decided_by=person, note=note)
         except (CorrectionError, QuarantineDecisionError) as error:
             done_about.append(Accepted(message=one, refusal=str(error)))
+        except CommitUnknownError:
+            # Not to be said of as one that was not stored.
+            raise
         except OperationalError:
             if not done_about:
                 raise

@@ -130,8 +130,9 @@ async def embedded_rig(make_rig: RigMaker, embedded_broker: BrokerAddress) -> Ri
     return await make_rig(embedded_broker)
 
 
-#: Connections of a console process that a test starts.
+#: Connections of a console process that a test starts, and the name that they have there.
 POOL_MAX = 2
+CONSOLE_NAME = "console of a test"
 
 
 @pytest.fixture
@@ -143,6 +144,7 @@ def start_console(
         "DJANGO_SETTINGS_MODULE": "console.settings",
         "DATABASE_URL": database_url,
         "DATABASE_POOL_MAX": str(POOL_MAX),
+        "PGAPPNAME": CONSOLE_NAME,
         "SECRET_KEY": "the-tests-protect-nothing",
         "VAR_DIR": str(tmp_path),
     }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +18,8 @@ from django.test import AsyncClient, Client
 from console import exports
 from console.exports import EXPORTS
 from console.models import Role, User
+from console.spool import Spool
+from console.views.audit import WRITERS
 from ledger.models import AuditEvent
 from tests.factories import make_site, make_user
 
@@ -166,3 +171,48 @@ async def test_a_reader_who_is_too_slow_is_given_up(
         [piece async for piece in answer.streaming_content]
     assert outcomes == {"too_long": 1}
     await sync_to_async(lambda: connection.close())()
+
+
+async def test_one_that_fails_before_its_answer_begins_is_not_taken_for_the_whole(
+    monkeypatch: pytest.MonkeyPatch, outcomes: Any
+) -> None:
+    def lines(parts: Any) -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("no more")
+
+    async def ended_unheard(spool: Spool, timeout_s: float | None = None) -> None:
+        await spool._done.wait()
+
+    monkeypatch.setitem(WRITERS, "jsonl", (lines, "application/jsonl"))
+    monkeypatch.setattr(Spool, "ended", ended_unheard)
+    monkeypatch.setattr("console.spool.PIECE_BYTES", 1)
+    client = AsyncClient()
+    await client.aforce_login(await sync_to_async(make_user)())
+    answer = await client.get(JSONL)
+    assert "Content-Length" not in answer
+    with pytest.raises(ValueError, match="no more"):
+        [piece async for piece in answer.streaming_content]
+    assert outcomes == {"failed": 1}
+    await sync_to_async(lambda: connection.close())()
+
+
+def test_one_that_nobody_holds_is_given_back_while_another_is_taken(settings: Any) -> None:
+    class TidiesUp(int):
+        def __le__(self, other: int) -> bool:
+            gc.collect()
+            return super().__le__(other)
+
+    class Forgotten:
+        def __init__(self) -> None:
+            self.itself = self
+
+    settings.EXPORTS_PER_PERSON_MAX = TidiesUp(2)
+    places = exports.Exports()
+    places.take(1)
+    weakref.finalize(Forgotten(), places.give_back, 1, "left")
+    taking = threading.Thread(target=places.take, args=[1], daemon=True)
+    taking.start()
+    taking.join(10)
+    assert not taking.is_alive()
+    assert places.open_count == 1
+    assert places.outcomes == {"left": 1}

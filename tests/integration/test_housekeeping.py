@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from console import housekeeping
@@ -40,3 +42,26 @@ async def test_sessions_that_ended_are_deleted_some_at_a_time_and_counted(
     assert kept.sessions_cleared == 5
     assert await sync_to_async(Session.objects.count)() == 2
     await sync_to_async(lambda: connection.close())()
+
+
+@pytest.mark.parametrize("kind", [InterfaceError, OperationalError, psycopg.OperationalError])
+async def test_a_line_that_breaks_does_not_end_it_for_good(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    errors = [kind("connection already closed")]
+
+    def clear() -> int:
+        if errors:
+            raise errors.pop()
+        return 0
+
+    monkeypatch.setattr(housekeeping, "FIRST_AFTER_MAX_S", 0)
+    monkeypatch.setattr(housekeeping, "SESSIONS_CLEARED_EVERY_S", 0)
+    monkeypatch.setattr(housekeeping, "sessions_clear", clear)
+    kept = Housekeeping()
+    cleared = kept.all_cleared
+    kept.start()
+    async with asyncio.timeout(10):
+        await cleared.wait()
+    await kept.stop()
+    assert not errors

@@ -13,9 +13,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
@@ -23,6 +23,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from console import typed
 from console.forms.base import SHOW_AGAIN
 from console.models import Role, User
+from console.unavailable import Failure, failure_of
 from ledger.models import Alarm, AuditEvent, Correction, FiscalDay, QuarantineDecision
 from ledger.selectors.forecourt import alarms
 from ledger.services import transactions
@@ -392,6 +393,56 @@ def _cut_who_waits_for(other: psycopg.Connection[Any]) -> None:
         found = other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        ).fetchall()
+        if found:
+            return
+        other.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.02)")
+    pytest.fail("nobody waits")
+
+
+def test_what_was_taken_at_the_same_moment(scene: Scene) -> None:
+    client, act = ready(scene, "person_new")
+    before = stored()
+    answers: list[HttpResponse] = []
+
+    def send() -> None:
+        answers.append(client.post(act.path, act.data))
+        connection.close()
+
+    with psycopg.connect(**parameters()) as other:
+        table = User._meta.db_table
+        taken = act.data["username"]
+        other.execute(f"UPDATE {table} SET username = %s WHERE username = 'kim'", [taken])
+        waiting = threading.Thread(target=send)
+        waiting.start()
+        _await_who_waits_for(other)
+        other.commit()
+        waiting.join(20)
+        other.execute(f"UPDATE {table} SET username = 'kim' WHERE username = %s", [taken])
+    [answer] = answers
+    assert (answer.status_code, answer["X-Failure"]) == (409, "changed")
+    assert "Retry-After" not in answer
+    assert "at the same moment" in answer.text
+    assert_kept(answer, act)
+    assert stored() == before
+
+
+def test_nobody_says_that_nothing_was_stored_where_something_was(
+    scene: Scene, rf: RequestFactory
+) -> None:
+    error = IntegrityError()
+    error.__cause__ = psycopg.errors.UniqueViolation()
+    transactions.commits_forget()
+    assert failure_of(error, rf.post("/")) is Failure.CHANGED
+    with transactions.durable():
+        pass
+    assert failure_of(error, rf.post("/")) is Failure.UNKNOWN
+
+
+def _await_who_waits_for(other: psycopg.Connection[Any]) -> None:
+    for _ in range(500):
+        found = other.execute(
+            "SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
         ).fetchall()
         if found:
             return
