@@ -147,6 +147,8 @@ class Batch:
     #: of their site: settled once the database was asked. With the time that each counts as
     #: received.
     strangers: list[tuple[Route, bytes, datetime.datetime]] = field(default_factory=list)
+    #: How many entries those hold that were read already: each becomes a row or a rejection.
+    stranger_entries: int = 0
     #: By site and fiscal day; without entries where a day was only opened or closed.
     days: dict[tuple[int, datetime.date], DayEntries] = field(default_factory=dict)
     packet_ids: list[int] = field(default_factory=list)
@@ -178,7 +180,8 @@ class Batch:
     @property
     def has_enough_items(self) -> bool:
         """Whether its entries, good and bad, are as many as one transaction should take."""
-        return len(self.rows) + len(self.rejections) >= BATCH_ENTRIES_MAX
+        items = len(self.rows) + len(self.rejections) + self.stranger_entries
+        return items >= BATCH_ENTRIES_MAX
 
     @property
     def is_full(self) -> bool:

@@ -45,6 +45,11 @@ _EVENT_DECODERS: dict[str, Callable[[bytes], object]] = {
 class _OutdatedSiteError(Exception):
     """A message that would be refused by what the worker remembers of its site."""
 
+    def __init__(self, entries: int) -> None:
+        super().__init__()
+        #: How many entries it holds.
+        self.entries = entries
+
 
 class Intake:
     """Turns messages into what a batch stores."""
@@ -124,6 +129,7 @@ class Intake:
         """Take the messages of sites that the database knows, and reject the others."""
         self._date(batch)
         strangers, batch.strangers = batch.strangers, []
+        batch.stranger_entries = 0
         self._is_settling = True
         try:
             self._settle(batch, strangers)
@@ -203,8 +209,9 @@ class Intake:
                 batch.events.append(Event(route, site.id, value, payload, self._told_at))
         except Fault as fault:
             batch.reject(rejection(route, fault.reason, fault.detail, payload, site_id=site.id))
-        except _OutdatedSiteError:
+        except _OutdatedSiteError as outdated:
             batch.strangers.append((route, payload, self._told_at))
+            batch.stranger_entries += outdated.entries
 
     def _forget(self, batch: Batch, route: Route, site: SiteConfig) -> None:
         """Have a state forgotten. Anybody may clear a topic: the site is not heard by it."""
@@ -220,7 +227,7 @@ class Intake:
         items = decode.decode_entries(payload)
         for found in items:
             if not isinstance(found, Fault):
-                self._ask_about_past(site, found.fiscal_day)
+                self._ask_about_past(site, found.fiscal_day, len(items))
         for index, found in enumerate(items):
             if isinstance(found, Fault):
                 batch.reject(
@@ -273,7 +280,7 @@ class Intake:
         known = batch.days.get((site.id, fiscal_day))
         if known is not None:
             return known
-        self._ask_about_past(site, fiscal_day)
+        self._ask_about_past(site, fiscal_day, 1)
         span = Span(site.first_day, self._last_day(site.timezone))
         if span.holds(fiscal_day):
             return batch.day(site, fiscal_day)
@@ -291,10 +298,13 @@ class Intake:
         batch.reject(rejected)
         return None
 
-    def _ask_about_past(self, site: SiteConfig, fiscal_day: datetime.date) -> None:
-        """Raise where the site's first day may have been moved since the site was read."""
+    def _ask_about_past(self, site: SiteConfig, fiscal_day: datetime.date, entries: int) -> None:
+        """Raise where the site's first day may have been moved since the site was read.
+
+        `entries` is how many the message holds.
+        """
         if fiscal_day < site.first_day and not self._is_settling:
-            raise _OutdatedSiteError
+            raise _OutdatedSiteError(entries)
 
     def _last_day(self, timezone: str) -> datetime.date:
         """Return the last day that a site could have when it was heard: released later, too.

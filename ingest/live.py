@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ingest.database import DATA_ERRORS
-from ingest.newest import Told
+from ingest.newest import newest_wins
 from ingest.sql import load
 
 if TYPE_CHECKING:
@@ -44,9 +44,30 @@ class _PumpRound:
     """What a pump said since the last round."""
 
     newest: Pump
-    told: Told
+    received_at: datetime.datetime
     since: datetime.datetime
     steady: bool
+
+    def add(self, later: _PumpRound) -> None:
+        """Add what came after it."""
+        if later.steady:
+            self.add_state(later.newest, later.received_at, later.since)
+        elif self._gives_way_to(later.newest, later.received_at):
+            self.newest, self.received_at = later.newest, later.received_at
+            self.since, self.steady = later.since, False
+
+    def add_state(
+        self, pump: Pump, received_at: datetime.datetime, since: datetime.datetime
+    ) -> None:
+        """Add a state that came after it; `since` goes on while the state is the same."""
+        if not self._gives_way_to(pump, received_at):
+            return
+        if pump.state != self.newest.state:
+            self.since, self.steady = since, False
+        self.newest, self.received_at = pump, received_at
+
+    def _gives_way_to(self, pump: Pump, received_at: datetime.datetime) -> bool:
+        return newest_wins(pump.at, received_at, self.newest.at, self.received_at)
 
 
 @dataclass(slots=True)
@@ -54,7 +75,12 @@ class _TankRound:
     """The newest that a tank's gauge said since the last round."""
 
     newest: TankGauge
-    told: Told
+    received_at: datetime.datetime
+
+    def add(self, gauge: TankGauge, received_at: datetime.datetime) -> None:
+        """Add a reading that came after it."""
+        if newest_wins(gauge.at, received_at, self.newest.at, self.received_at):
+            self.newest, self.received_at = gauge, received_at
 
 
 @dataclass(slots=True)
@@ -120,10 +146,14 @@ class LiveStates:
         """Take a pump's state."""
         self.messages += 1
         key = (site_id, fuelling_point)
-        told = Told(pump.at, received_at)
+        at = pump.at
+        # What was received has happened.
+        since = at if at <= received_at else received_at
         known = self._round.pumps.get(key)
-        taken = _PumpRound(pump, told, told.credible_at, steady=True)
-        self._round.pumps[key] = taken if known is None else _pump_after(known, taken)
+        if known is None:
+            self._round.pumps[key] = _PumpRound(pump, received_at, since, steady=True)
+        else:
+            known.add_state(pump, received_at, since)
 
     def tank(
         self, site_id: int, tank: int, gauge: TankGauge, received_at: datetime.datetime
@@ -131,10 +161,11 @@ class LiveStates:
         """Take a tank's gauge reading."""
         self.messages += 1
         key = (site_id, tank)
-        told = Told(gauge.at, received_at)
         known = self._round.tanks.get(key)
-        if known is None or told.wins_over(known.told):
-            self._round.tanks[key] = _TankRound(gauge, told)
+        if known is None:
+            self._round.tanks[key] = _TankRound(gauge, received_at)
+        else:
+            known.add(gauge, received_at)
 
     def forget_pump(self, site_id: int, fuelling_point: int) -> None:
         """Take away what a pump said so far."""
@@ -163,22 +194,16 @@ class LiveStates:
         failed.forgotten_pumps |= since.forgotten_pumps
         failed.forgotten_tanks |= since.forgotten_tanks
         for key, pump in since.pumps.items():
-            known = failed.pumps.get(key)
-            failed.pumps[key] = pump if known is None else _pump_after(known, pump)
-        for key, gauge in since.tanks.items():
-            before = failed.tanks.get(key)
-            if before is None or gauge.told.wins_over(before.told):
-                failed.tanks[key] = gauge
+            if key in failed.pumps:
+                failed.pumps[key].add(pump)
+            else:
+                failed.pumps[key] = pump
+        for key, tank in since.tanks.items():
+            if key in failed.tanks:
+                failed.tanks[key].add(tank.newest, tank.received_at)
+            else:
+                failed.tanks[key] = tank
         failed.heard |= since.heard
-
-
-def _pump_after(known: _PumpRound, taken: _PumpRound) -> _PumpRound:
-    """Return a pump's round after more of it; `since` goes on while the state is the same."""
-    if not taken.told.wins_over(known.told):
-        return known
-    if taken.steady and taken.newest.state == known.newest.state:
-        return _PumpRound(taken.newest, taken.told, known.since, known.steady)
-    return _PumpRound(taken.newest, taken.told, taken.since, steady=False)
 
 
 async def write_round(
@@ -253,7 +278,7 @@ def _pump_columns(live: LiveRound) -> dict[str, Any]:
     return {
         "pump_site_id": [site_id for site_id, _ in live.pumps],
         "pump_fuelling_point": [point for _, point in live.pumps],
-        "pump_received_at": [pump.told.received_at for pump in live.pumps.values()],
+        "pump_received_at": [pump.received_at for pump in live.pumps.values()],
         "pump_since": [pump.since for pump in live.pumps.values()],
         "pump_steady": [pump.steady for pump in live.pumps.values()],
         **_columns("pump", [pump.newest for pump in live.pumps.values()], names),
@@ -268,7 +293,7 @@ def _tank_columns(live: LiveRound) -> dict[str, Any]:
     return {
         "tank_site_id": [site_id for site_id, _ in live.tanks],
         "tank_tank": [tank for _, tank in live.tanks],
-        "tank_received_at": [tank.told.received_at for tank in live.tanks.values()],
+        "tank_received_at": [tank.received_at for tank in live.tanks.values()],
         "tank_alarms": [msgspec.json.encode(gauge.alarms).decode() for gauge in gauges],
         **_columns("tank", gauges, names),
     }

@@ -183,3 +183,16 @@ class TestImplausibleDays:
         intake._sites.by_code = {"LON-1": moved}
         intake.settle_strangers(batch)
         assert (len(batch.rows), batch.rejections, batch.strangers) == (2, {}, [])
+
+    def test_arrays_of_the_past_fill_a_batch_like_any(self) -> None:
+        """Else one site's old history makes a transaction that all others wait for."""
+        old = json.dumps(
+            [ENTRY | {"sequence": n, "fiscal_day": "2012-08-23"} for n in range(1, 1001)]
+        ).encode()
+        intake, batch = make_intake()[0], Batch()
+        taken = intake.take(batch, 0.0, [(LEDGER, old, number) for number in range(1, 11)])
+        assert taken == BATCH_ENTRIES_MAX // 1000
+        assert batch.is_full
+        intake.settle_strangers(batch)
+        assert len(batch.rejections) == 1000
+        assert not batch.stranger_entries
