@@ -27,7 +27,10 @@ def localised(payload: bytes, timezone: str) -> bytes:
         return payload
 
     def with_offset(match: re.Match[bytes]) -> bytes:
-        local = datetime.datetime.fromisoformat(match[1].decode())
+        try:
+            local = datetime.datetime.fromisoformat(match[1].decode())
+        except ValueError:
+            return match[0]  # no time, such as the 31st of November: the decoder says so
         return local.replace(tzinfo=ZoneInfo(timezone), fold=1).isoformat().encode()
 
     return _NAIVE_TIME.sub(with_offset, payload, count=1)

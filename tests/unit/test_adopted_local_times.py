@@ -31,6 +31,10 @@ def test_a_row_s_time_is_read_by_the_site_s_clock(local: str, offset: str) -> No
         ROW % b"2026-01-01T06:00:00+00:00",
         b'{"occurred_at":"2026-01-01T06:00:00","adopted":"old/1"}',
         b'{"adopted":"a","product":"\\",\\"occurred_at\\":\\"2026-01-01T06:00:00\\""}',
+        # Anybody may send the like; who releases it must not end the worker by it.
+        ROW % b"2026-11-31T06:00:00",
+        ROW % b"2026-02-29T25:61:61",
+        ROW % b"0000-01-01T00:00:00",
         b"\xff",
         b"",
     ],
