@@ -44,6 +44,18 @@
   /** The page's zone: its site's, or undefined where that is the reader's own. */
   const pageZone = document.querySelector("[data-zone]")?.dataset.zone || undefined;
 
+  /** A browser older than a zone's name does not know it. Then the times of the page stay as the
+   * server wrote them, and the mark, which goes by the reader's clock, says which that is. */
+  const isZoneKnown = knowsZone(pageZone);
+
+  function knowsZone(name) {
+    try {
+      return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
+    } catch {
+      return false;
+    }
+  }
+
   // As the pages write times: 28 Nov, 14:03, whatever the language's own habit.
   function clockOf(parts) {
     return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
@@ -51,12 +63,12 @@
       hour: "2-digit",
       minute: "2-digit",
       hourCycle: "h23",
-      timeZone: pageZone,
+      ...(isZoneKnown ? { timeZone: pageZone } : { timeZoneName: "short" }),
     });
   }
 
   const clockTime = clockOf({});
-  const clockDay = new Intl.DateTimeFormat("en", { timeZone: pageZone });
+  const clockDay = new Intl.DateTimeFormat("en", isZoneKnown ? { timeZone: pageZone } : {});
   const clockDate = clockOf({ day: "numeric", month: "short" });
   const clockWhole = clockOf({
     day: "numeric",
@@ -352,6 +364,7 @@
       const seconds = Math.max(0, (now - at) / 1_000);
       if (Number.isNaN(seconds)) continue;
       if (time.dataset.age.startsWith("moment")) continue;
+      if (time.dataset.age === "clock" && !isZoneKnown) continue;
       if (time.dataset.age === "clock") {
         const isToday = clockDay.format(at) === clockDay.format(now);
         const clock = (isToday ? clockTime : clockDate).format(at);

@@ -275,6 +275,23 @@ def test_lists_over_sites_are_by_the_reader_s_clock_and_a_site_by_its_own(
     context.close()
 
 
+def test_a_page_is_live_in_a_browser_that_does_not_know_its_zone(page: Page) -> None:
+    make_status(make_forecourt("S1", timezone="Asia/Kathmandu"))
+    # A phone of some years ago knows no name that a zone has got since.
+    page.add_init_script("""
+      Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
+        construct(known, [language, options]) {
+          if (options?.timeZone === "Asia/Kathmandu") throw new RangeError("no such time zone");
+          return new known(language, options);
+        },
+      });
+    """)
+    sign_in(page, make_user())
+    page.goto("/sites/S1/")
+    expect(page.locator("#live-mark")).to_have_text("Streaming")
+    expect(page.locator("[data-zone-words]")).to_have_text("Asia/Kathmandu")
+
+
 @pytest.mark.parametrize("path", ["/", "/sites/S1/", f"/sites/S1/days/{DAY}/", "/ledger/"])
 def test_pages_are_readable_without_scripts(
     browser: Browser, console_server: str, path: str
