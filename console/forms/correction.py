@@ -51,10 +51,17 @@ class SiteTimeField(forms.DateTimeField):
         if parsed is None:
             return None
         local = parsed.replace(tzinfo=None, microsecond=0)
-        if self.kept and local == self._shown(self.kept, zone):
-            return self.kept
         moment = local.replace(tzinfo=zone)
-        if self._shown(moment.astimezone(datetime.UTC), zone) != local:
+        try:
+            if self.kept and local == self._shown(self.kept, zone):
+                return self.kept
+            shown = self._shown(moment.astimezone(datetime.UTC), zone)
+        except OverflowError as error:
+            raise ValidationError(
+                _("This time is at the very end of the calendar: no clock of a site can show it."),
+                code="overflow",
+            ) from error
+        if shown != local:
             raise ValidationError(
                 _("The site's clock was set forward past this time; it never showed it."),
                 code="skipped",

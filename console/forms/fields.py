@@ -124,6 +124,8 @@ class ConsoleField(BoundField):
         widget = widget or self.field.widget
         attrs = super().build_widget_attrs(attrs, widget)
         if widget.is_hidden:
+            # Nothing that would describe it is on the page.
+            attrs.pop("aria-describedby", None)
             return attrs
         told = {
             "inputmode": self.facts.inputmode or self._inputmode(),

@@ -1,4 +1,7 @@
-"""Forms that narrow a page down. They come by GET, and what cannot be read is left out."""
+"""Forms that narrow a page down. They come by GET.
+
+What cannot be read is left out, and the page says so (`templates/console/_filter_refused.html`).
+"""
 
 from __future__ import annotations
 
@@ -120,6 +123,22 @@ class EntryFilterForm(FilterForm):
             product=values.get("product", ""),
             fuelling_point=values.get("fuelling_point"),
         )
+
+
+class DaysBeforeForm(FilterForm):
+    """From which fiscal day on a site's days are listed, backwards."""
+
+    before = forms.DateField(label=_("Before"), required=False)
+
+
+class DaysToSealForm(FilterForm):
+    """Which of the closed days that are not sealed to list."""
+
+    show = forms.ChoiceField(
+        label=_("Which days"),
+        required=False,
+        choices=[("", _("All")), ("open", _("To be reconciled")), ("proposed", _("Proposed"))],
+    )
 
 
 class QuarantineFilterForm(FilterForm):

@@ -29,7 +29,7 @@ PATTERNS = (
     ("widgets", "django/forms/**/*.html"),
 )
 #: What a template's own element must stand in: a row in a table, an item in a list, and so on.
-WRAPS = ("none", "row", "cell", "item", "text", "form", "options")
+WRAPS = ("none", "row", "cell", "item", "text", "form", "options", "listbox")
 #: Where the samples lie from which the forms and widgets are shown.
 FORM_FOLDER = "forms"
 

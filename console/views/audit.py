@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -21,11 +20,11 @@ from console.access import visible_audit
 from console.exports import Export, export_answer
 from console.forms.filters import AuditFilterForm
 from console.htmx import HtmxHttpRequest, wants_fragment
+from console.parameters import number_asked
 from console.spool import Spool
 from ledger.models import AuditEvent
 from ledger.selectors.audit import audit_in_parts, audit_page
 
-ID_MAX = 2**63 - 1
 COLUMNS = (
     "id", "at", "actor", "actor_name", "action", "site", "fiscal_day", "sequence", "subject",
     "detail",
@@ -38,12 +37,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 @vary_on_headers("HX-Request")
 def audit(request: HtmxHttpRequest) -> HttpResponse:
     """List audit events, newest first."""
-    form = AuditFilterForm(request.GET)
-    events = form.only.of(visible_audit(request.user))
-    context = {"form": form, "audit_page": audit_page(events, before=_before(request))}
-    if wants_fragment(request):
-        return render(request, "console/_audit_list.html", context)
-    return render(request, "console/audit.html", context)
+    return _list(request, AuditFilterForm(request.GET))
 
 
 @require_GET
@@ -54,8 +48,12 @@ async def audit_export(request: HttpRequest, kind: str) -> HttpResponse | Stream
     return await export_answer(request, partial(_events, kind=kind))
 
 
-def _events(request: HttpRequest, *, kind: str) -> Export:
-    events = AuditFilterForm(request.GET).only.of(visible_audit(request.user))
+def _events(request: HttpRequest, *, kind: str) -> Export | HttpResponse:
+    form = AuditFilterForm(request.GET)
+    if not form.is_valid():
+        # A file of more than was meant would not show it.
+        return _list(cast("HtmxHttpRequest", request), form, status=422)
+    events = form.only.of(visible_audit(request.user))
     lines, content_type = WRITERS[kind]
 
     def write(connection: Any, spool: Spool) -> None:
@@ -64,6 +62,18 @@ def _events(request: HttpRequest, *, kind: str) -> Export:
 
     name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
     return Export(write=write, name=name, content_type=content_type)
+
+
+def _list(request: HtmxHttpRequest, form: AuditFilterForm, *, status: int = 200) -> HttpResponse:
+    events = form.only.of(visible_audit(request.user))
+    is_fragment = wants_fragment(request)
+    context = {
+        "form": form,
+        "audit_page": audit_page(events, before=number_asked(request.GET, "before")),
+        "is_swapped": is_fragment,
+    }
+    template = "console/_audit_list.html" if is_fragment else "console/audit.html"
+    return render(request, template, context, status=status)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:
@@ -115,12 +125,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
-
-
-def _before(request: HttpRequest) -> int | None:
-    with contextlib.suppress(ValueError):
-        return min(max(int(request.GET.get("before", "")), 0), ID_MAX)
-    return None
 
 
 #: How each kind of file is written, and what it is.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from typing import Any
 
@@ -15,10 +14,11 @@ from django.views.decorators.vary import vary_on_headers
 
 from console.access import may_operate, may_seal, may_settle, site_for
 from console.day_view import DayView
-from console.forms.filters import EntryFilterForm
+from console.forms.filters import DaysBeforeForm, EntryFilterForm
 from console.fragments import DayFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.models import User
+from console.parameters import number_asked
 from console.pieces import day_pieces
 from ledger.models import FiscalDay, Site
 from ledger.selectors.days import (
@@ -98,8 +98,8 @@ def entries_context(view: DayView, query: QueryDict | None = None) -> dict[str, 
     entry_page = day_entries(
         day,
         only=form.entry_filter,
-        before=_sequence(query, "before"),
-        after=_sequence(query, "after"),
+        before=number_asked(query, "before", most=SEQUENCE_MAX),
+        after=number_asked(query, "after", most=SEQUENCE_MAX),
     )
     return {
         "site": day.site,
@@ -167,13 +167,13 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
 def days(request: HttpRequest, code: str) -> HttpResponse:
     """List a site's fiscal days, newest first."""
     site = site_for(request.user, code)
-    before = None
-    with contextlib.suppress(ValueError):
-        before = datetime.date.fromisoformat(request.GET.get("before", ""))
+    form = DaysBeforeForm(request.GET)
+    before = form.values.get("before")
     found, next_before = site_days(site, before=before)
     turnover = turnover_of_days(found)
     context = {
         "site": site,
+        "form": form,
         "rows": [(day, turnover.get((day.site_id, day.fiscal_day))) for day in found],
         "before": before,
         "next_before": next_before,
@@ -188,9 +188,3 @@ def fiscal_day_for(site: Site, fiscal_day: datetime.date) -> FiscalDay:
     if found is None:
         raise Http404(_("The site has no such fiscal day."))
     return found
-
-
-def _sequence(query: QueryDict, name: str) -> int | None:
-    with contextlib.suppress(ValueError):
-        return min(max(int(query.get(name, "")), 0), SEQUENCE_MAX)
-    return None

@@ -19,8 +19,10 @@ from django.views.decorators.http import require_GET
 
 from console.access import may_see_gallery
 from console.gallery.catalogue import Exhibit, State, catalogue, exhibit, templates_folder
+from console.gallery.places import place_of
 from console.gallery.render import state_html
 from console.gallery.values import FixtureError
+from console.parameters import text_asked
 from console.strict_templates import UndefinedVariableError
 
 THEMES = ("auto", "light", "dark")
@@ -41,7 +43,7 @@ class Look(NamedTuple):
 def index(request: HttpRequest) -> HttpResponse:
     """List every template, form and widget, or those that match what was typed."""
     _let_in(request)
-    text = request.GET.get("q", "").strip()[:80]
+    text = text_asked(request.GET, "q")
     found = [each for each in catalogue() if _matches(each, text)]
     groups: dict[str, list[Exhibit]] = {}
     for each in found:
@@ -96,9 +98,9 @@ def state_page(
     try:
         context["html"] = state_html(found, state, language=look.language, now=now)
     except (UndefinedVariableError, FixtureError) as error:
-        context["problem"] = str(error)
+        context |= {"problem": str(error), "place": place_of(error)}
     except Exception as error:  # noqa: BLE001 - whatever a template raises is what its author wants to read
-        context["problem"] = f"{type(error).__name__}: {error}"
+        context |= {"problem": f"{type(error).__name__}: {error}", "place": place_of(error)}
     return context
 
 

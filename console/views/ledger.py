@@ -25,6 +25,6 @@ def ledger(request: HtmxHttpRequest) -> HttpResponse:
             first_day=form.cleaned_data["first"],
             last_day=form.cleaned_data["last"],
         )
-    context = {"form": form, "totals": totals}
+    context = {"form": form, "totals": totals, "is_swapped": wants_fragment(request)}
     template = "console/_ledger_totals.html" if wants_fragment(request) else "console/ledger.html"
     return render(request, template, context, status=200 if form.is_valid() else 422)

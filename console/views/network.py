@@ -19,6 +19,7 @@ from console.htmx import HtmxHttpRequest, wants_fragment
 from console.live.service import SERVICE
 from console.models import Role, User
 from console.network_view import NetworkView
+from console.parameters import text_asked
 from console.pieces import network_pieces
 from console.templatetags.figures import MEASURES
 from ledger.models import Site
@@ -156,6 +157,7 @@ def network(request: HtmxHttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
         "is_live": is_live,
+        "is_swapped": wants_fragment(request),
         # Whoever runs the console looks at it; to others it is there on demand.
         "opens_ingest": isinstance(request.user, User) and request.user.role == Role.ADMINISTRATOR,
     }
@@ -179,6 +181,6 @@ def network(request: HtmxHttpRequest) -> HttpResponse:
 @require_GET
 def site_options(request: HtmxHttpRequest) -> HttpResponse:
     """Offer the sites that match what was typed into the site switcher."""
-    text = request.GET.get("q", "").strip()[:80]
+    text = text_asked(request.GET, "q")
     matches = site_matches(visible_sites(request.user), text=text)
     return render(request, "console/_site_options.html", {"matches": matches, "text": text})

@@ -18,6 +18,7 @@ from console.forms.meanwhile import SEEN, events_since, form_meanwhile, last_see
 from console.forms.people import PasswordForm, PersonForm
 from console.htmx import HtmxHttpRequest
 from console.models import User
+from console.parameters import text_asked
 from console.people import (
     LastAdministratorError,
     person_create,
@@ -36,7 +37,7 @@ PEOPLE_MAX = 500
 def people(request: HtmxHttpRequest) -> HttpResponse:
     """List the people."""
     person_with(request.user, ADMINISTRATION_ROLES)
-    text = request.GET.get("q", "").strip()[:80]
+    text = text_asked(request.GET, "q")
     found = User.objects.prefetch_related("sites").order_by("-is_active", "username")
     for word in text.split():
         found = found.filter(

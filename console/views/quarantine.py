@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -36,6 +37,7 @@ from console.forms.quarantine import (
 )
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.models import User
+from console.parameters import number_asked
 from console.payload import payload_view
 from ledger.models import Correction, Quarantine, QuarantineDecision, Site
 from ledger.selectors.quarantine import (
@@ -70,7 +72,6 @@ from ledger.topics import Lane, topic_parts
 
 Action = QuarantineDecision.Action
 
-ID_MAX = 2**63 - 1
 #: A page that decides about many shows so many of them.
 BULK_SHOWN_MAX = 10
 #: What can be decided about many at once, in the order of the buttons.
@@ -98,8 +99,9 @@ def quarantine(request: HtmxHttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "counts": quarantine_counts(messages),
-        "quarantine_page": quarantine_page(messages, before=_before(request)),
+        "quarantine_page": quarantine_page(messages, before=number_asked(request.GET, "before")),
         "may_decide": may_decide(request.user),
+        "is_swapped": wants_fragment(request),
     }
     if wants_fragment(request):
         return render(request, "console/_quarantine_list.html", context)
@@ -241,7 +243,10 @@ def decide_all(request: HtmxHttpRequest) -> HttpResponse:
     visible = visible_quarantine(request.user)
     data = request.POST if request.method == "POST" else None
     form = BulkDecisionForm(data, initial={"last_id": _last_id(filter_form, visible)})
-    if form.is_valid():
+    if form.is_valid() and not filter_form.is_valid():
+        # Without the part that cannot be read it would be about more than was meant.
+        form.add_error(None, _("Mend the filter first; nothing was decided."))
+    elif form.is_valid():
         only = filter_form.only(last_id=form.cleaned_data["last_id"])
         action, note = form.cleaned_data["action"], form.cleaned_data["note"]
         if action == Action.ACCEPT:
@@ -250,7 +255,7 @@ def decide_all(request: HtmxHttpRequest) -> HttpResponse:
         count = _take(only.of(visible), person=person, action=action, note=note)
         said = _said_of_many(action, count)
         return done(request, f"{reverse('quarantine')}?{request.GET.urlencode()}", said)
-    last_id = int(form["last_id"].value() or 0) if not form["last_id"].errors else 0
+    last_id = _seen_last_id(form)
     messages = filter_form.only(last_id=last_id).of(visible)
     counts = quarantine_counts(messages)
     acts = [
@@ -426,12 +431,13 @@ def _with_outcome(request: HttpRequest) -> Any:
     return data
 
 
+def _seen_last_id(form: BulkDecisionForm) -> int:
+    """Return the last message that the person saw, or is about to see; 0 for none."""
+    with contextlib.suppress(ValidationError):
+        return int(form.fields["last_id"].clean(form["last_id"].value()))
+    return 0
+
+
 def _last_id(form: QuarantineFilterForm, visible: Any) -> int:
     newest = form.only().of(visible).order_by("-id").values_list("id", flat=True).first()
     return newest or 0
-
-
-def _before(request: HttpRequest) -> int | None:
-    with contextlib.suppress(ValueError):
-        return min(max(int(request.GET.get("before", "")), 0), ID_MAX)
-    return None

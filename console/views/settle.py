@@ -20,6 +20,7 @@ from console.access import (
     visible_site_ids,
 )
 from console.forms.answers import SeeOther, done, form_answer
+from console.forms.filters import DaysToSealForm
 from console.forms.settle import CloseDayForm, ExplainForm
 from console.htmx import HtmxHttpRequest
 from console.views.day import fiscal_day_for, settling_context
@@ -178,12 +179,13 @@ def seal_day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> 
 @require_GET
 def days_to_seal(request: HttpRequest) -> HttpResponse:
     """List the closed days that are not sealed, of the sites that the person may see."""
-    wanted = request.GET.get("show", "")
+    form = DaysToSealForm(request.GET)
+    wanted = form.values.get("show", "")
     found = sealing.days_to_seal(
         site_ids=visible_site_ids(request.user),
         is_proposed={"proposed": True, "open": False}.get(wanted),
     )
-    context = {"found": found, "show": wanted, "may_seal": may_seal(request.user)}
+    context = {"found": found, "form": form, "show": wanted, "may_seal": may_seal(request.user)}
     return render(request, "console/days_to_seal.html", context)
 
 

@@ -89,7 +89,8 @@ class AuditFilter:
             )
         if self.first:
             events = events.filter(at__gte=_midnight(self.first))
-        if self.last:
+        # The last day of all ends where time does.
+        if self.last and self.last < datetime.date.max:
             events = events.filter(at__lt=_midnight(self.last + datetime.timedelta(days=1)))
         if self.text:
             events = events.alias(told=Cast("detail", TextField())).filter(

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from console.gallery.catalogue import Exhibit, State
 from console.models import Role
+from console.strict_templates import strict_engine
 from console.template_contract import ContextName, Contract
 from console.views.gallery import Look, state_page
 from tests.factories import make_user
@@ -107,6 +108,36 @@ def test_a_frame_says_what_is_wrong(
     html = render_to_string("gallery/frame.html", context)
     assert 'role="alert"' in html
     assert problem in html
+
+
+@pytest.mark.parametrize(
+    ("child", "place"),
+    [
+        ("\n{% if 1 %}\n  {{ nobody }}\n{% endif %}", "templates/child.html, line 3"),
+        ("\n\n{% if nobody %}x{% endif %}", "templates/child.html, line 3"),
+        ("\n{% for x in '' %}{% nothing %}{% endfor %}", "templates/child.html, line 2"),
+        ("\n{% url 'nowhere' %}", "templates/child.html, line 2"),
+        ("\n{% include 'missing.html' %}", "templates/child.html, line 2"),
+    ],
+    ids=["variable", "condition", "syntax", "address", "missing"],
+)
+def test_a_frame_names_the_template_that_failed_and_its_line(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, child: str, place: str
+) -> None:
+    (tmp_path / "parent.html").write_text("<p>\n\n\n{% include 'child.html' %}</p>")
+    (tmp_path / "child.html").write_text(child)
+    configured = settings.TEMPLATES[0]
+    settings.TEMPLATES = [configured | {"DIRS": [*configured["DIRS"], tmp_path]}]
+    engine = strict_engine()
+    monkeypatch.setattr("console.gallery.render.gallery_engine", lambda: engine)
+    contract = Contract(summary="", names=())
+    exhibit = Exhibit(name="parent", group="components", contract=contract)
+    look = Look(theme="light", width=0, language="en")
+
+    context = state_page(exhibit, State(title="Broken", values={}), look)
+
+    assert str(context["place"]) == place, context["problem"]
+    assert place in render_to_string("gallery/frame.html", context)
 
 
 def test_frames_stand_in_frames_of_the_console_alone() -> None:

@@ -1,9 +1,10 @@
-"""Installs what the tests need beside Python packages: a browser and Mosquitto.
+"""Installs what the tests need beside Python packages: a browser, Mosquitto and Java.
 
     python -m tests.tools.install
 
 What is there already is used. Else the browser is Playwright's own where it can be downloaded,
-or the distribution's package; Mosquitto is the distribution's. A component that cannot be had is
+or the distribution's package; Mosquitto is the distribution's,
+and so is Java, which runs the HTML checker. A component that cannot be had is
 a failure, said in a sentence: no test is left out for want of it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +30,9 @@ DOWNLOAD_SECONDS_MAX = 300
 PACKAGE_SECONDS_MAX = 600
 #: How long a browser may take to show an empty page for the first time.
 FIRST_PAGE_SECONDS_MAX = 60
+
+#: What the HTML checker needs.
+JAVA_VERSION_MIN = 11
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -71,6 +76,33 @@ def ensure_mosquitto() -> Path:
     if found is None:
         raise MissingError("Mosquitto was installed but its program `mosquitto` is not found.")
     return Path(found)
+
+
+def ensure_java() -> Path:
+    """Return a Java that runs the HTML checker, installed if need be."""
+    found = shutil.which("java")
+    if found is None or java_version(Path(found)) < JAVA_VERSION_MIN:
+        _install_package("default-jre-headless", "Java")
+        found = shutil.which("java")
+    if found is None or java_version(Path(found)) < JAVA_VERSION_MIN:
+        raise MissingError(f"Java {JAVA_VERSION_MIN} or newer is needed for the tests.")
+    return Path(found)
+
+
+def java_version(java: Path) -> int:
+    """Return the major version of a Java, 0 for one that does not run (macOS has a signpost)."""
+    try:
+        shown = subprocess.run(
+            [str(java), "-version"],
+            capture_output=True,
+            text=True,
+            timeout=FIRST_PAGE_SECONDS_MAX,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.search(r'version "(?:1\.)?(\d+)', shown.stderr)
+    return int(found[1]) if found else 0
 
 
 def runs(browser: Path) -> bool:
@@ -161,10 +193,11 @@ def _services_stay_off(as_root: list[str]) -> Iterator[None]:
 
 
 def main() -> None:
-    """Install both; name what the tests will use."""
+    """Install all; name what the tests will use."""
     try:
         print(f"Browser: {ensure_browser()}")
         print(f"Mosquitto: {ensure_mosquitto()}")
+        print(f"Java: {ensure_java()}")
     except (MissingError, subprocess.TimeoutExpired) as error:
         sys.exit(str(error))
 
