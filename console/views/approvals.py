@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import operator
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,6 +142,7 @@ def approvals_answer(
         "is_cut": len(waiting) > PROPOSALS_MAX,
         "most": PROPOSALS_MAX,
         "decidable_count": sum(row.may_decide for row in rows),
+        "may_choose": sum(row.may_decide for row in rows) > 1,
         "decided": proposal_revisions(_decided(site_ids)),
         "is_filtered": site is not None,
         "is_invalid": form is not None and has_errors(form),
@@ -263,9 +265,16 @@ def _chosen(request: HtmxHttpRequest, keys: Iterable[str]) -> list[Correction]:
     return list(found)
 
 
+#: What names a correction in a form, as `correction_key` writes it.
+_KEY = re.compile(r"[A-Za-z0-9-]{1,32}/[0-9-]{10}/[0-9]{1,9}/[0-9]{1,9}")
+
+
 def _parts(key: str) -> tuple[str, datetime.date, int, int]:
     """Read what names a correction in a form; Http404 for anything else."""
     try:
+        # Nothing that PostgreSQL could not compare: no NUL, no number beyond its own.
+        if not _KEY.fullmatch(key):
+            raise ValueError(key)  # noqa: TRY301 it ends as what cannot be read does
         code, fiscal_day, sequence, revision = key.split("/")
         return code, datetime.date.fromisoformat(fiscal_day), int(sequence), int(revision)
     except ValueError as error:
