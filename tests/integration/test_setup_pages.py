@@ -11,6 +11,7 @@ from django.test import Client
 
 from console.forms.setup import NOZZLES_MAX, POINTS_MAX
 from console.models import Role
+from console.templatetags.times import machine_time
 from ledger.models import AuditEvent, FuellingPoint, Nozzle, Product, Site, Tank
 from tests.factories import make_day, make_forecourt, make_site, make_user
 
@@ -170,7 +171,7 @@ def test_the_second_is_told_who_changed_what_and_when(admin: Client) -> None:
         ("Corrections need a second person beyond", "nothing", "12.5"),
     ]
     assert answer.text.count("<b>Kim Okafor</b>") == 2
-    assert f'datetime="{older.event.at.isoformat()}"' in answer.text
+    assert f'datetime="{machine_time(older.event.at)}"' in answer.text
     # What only I changed is nobody else's doing.
     form = answer.context["form"]
     assert (form["brand"].now, form["city"].now) == ("Zenith", "")
