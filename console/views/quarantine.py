@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -196,6 +196,8 @@ def register(request: HtmxHttpRequest, message_id: int) -> HttpResponse:
     found = message_for(request.user, message_id)
     person = person_who_decides(request.user)
     code = topic_parts(found.topic).site_code
+    if not code:
+        raise Http404(_("The message's topic names no site."))
     known = Site.objects.filter(code=code).first()
     initial = _usual_place()
     form = RegisterForm(request.POST if request.method == "POST" else None, initial=initial)

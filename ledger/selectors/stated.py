@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -43,6 +44,7 @@ COMPARED_MAX = 200
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}
 _PAYMENTS = {payment.name.lower(): payment for payment in Payment}
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def stated_object(raw: bytes | memoryview) -> dict[str, Any] | None:
@@ -50,10 +52,24 @@ def stated_object(raw: bytes | memoryview) -> dict[str, Any] | None:
     if len(raw) > READ_BYTES_MAX:
         return None
     try:
-        value = json.loads(bytes(raw), parse_float=Decimal)
+        value = _with_whole_characters(json.loads(bytes(raw), parse_float=Decimal))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _with_whole_characters(value: Any) -> Any:
+    """Return JSON with a mark in place of each half of a character: no page could be sent else."""
+    if isinstance(value, str):
+        return _HALF.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_with_whole_characters(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            _with_whole_characters(name): _with_whole_characters(each)
+            for name, each in value.items()
+        }
+    return value
 
 
 def stated_decimal(value: Any) -> Decimal | None:

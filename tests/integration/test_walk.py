@@ -223,7 +223,7 @@ VALUES = tuple(NASTY.items())
 #: Values that something reads as a number or a date.
 EXTREME = [about for about, value in VALUES if re.search(rb"\d|nan|inf", value.lower())]
 
-#: Values that a name is given beside others: all of them take a minute more and find no more.
+#: Values that a name is given beside others.
 TURNS = 12
 
 
