@@ -15,6 +15,8 @@ _PASSED = re.compile(
     r"Attribute “(?:hx|sse)-[a-z-]+” not allowed on element"
     # In HTML since the checker was made.
     r"|Attribute “enterkeyhint” not allowed|Attribute “media” not allowed on element “meta”"
+    r"|Element “h[2-6]” not allowed as child of element “summary”"
+    r"|Attribute “loading” not allowed on element “iframe”"
     r"|Attribute “blocking” not allowed on element “script”"
     # What somebody typed wrong is shown again as it was typed.
     r"|Bad value “[^”]*” for attribute “value” on element “input”"
