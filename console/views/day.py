@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
@@ -21,6 +22,7 @@ from console.models import User
 from console.parameters import number_asked
 from console.pieces import day_pieces
 from ledger.models import FiscalDay, Site
+from ledger.plausible import Span, plausible_span
 from ledger.selectors.days import (
     day_entries,
     day_neighbours,
@@ -144,7 +146,13 @@ def day(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date) -> HttpR
     view = DayView(found, request.user)
     # The stream brings the newest of all entries, and no others.
     is_live = not any(request.GET.values())
-    context = {"site": site, "day": found, "is_live": is_live}
+    span = plausible_span(site, timezone.now())
+    context = {
+        "site": site,
+        "day": found,
+        "is_live": is_live,
+        "span": None if span.holds(fiscal_day) else span,
+    }
     if is_live:
         context["form"] = EntryFilterForm(request.GET, products=view.products)
         context["may_operate"] = may_operate(request.user)
@@ -171,14 +179,32 @@ def days(request: HttpRequest, code: str) -> HttpResponse:
     before = form.values.get("before")
     found, next_before = site_days(site, before=before)
     turnover = turnover_of_days(found)
+    span = plausible_span(site, timezone.now())
+    newest = None if before else next((day for day in found if span.holds(day.fiscal_day)), None)
     context = {
         "site": site,
         "form": form,
-        "rows": [(day, turnover.get((day.site_id, day.fiscal_day))) for day in found],
+        "rows": [
+            (
+                day,
+                turnover.get((day.site_id, day.fiscal_day)),
+                _status_of(day, span, is_newest=day == newest),
+            )
+            for day in found
+        ],
         "before": before,
         "next_before": next_before,
     }
     return render(request, "console/days.html", context)
+
+
+def _status_of(day: FiscalDay, span: Span, *, is_newest: bool) -> str:
+    """Return how a listed day stands, beside its own status: a code that the page has words for."""
+    if not span.holds(day.fiscal_day):
+        return "impossible"
+    if day.seal_proposed_at and not day.sealed_at:
+        return "seal_proposed"
+    return "own" if day.closed_at or is_newest else "not_closed"
 
 
 def fiscal_day_for(site: Site, fiscal_day: datetime.date) -> FiscalDay:

@@ -271,12 +271,12 @@ PAGES = (
     "/ledger/",
     "/audit/",
     "/approvals/",
-    "/fragments/network_sites/",
+    "/fragments/?pieces=network_sites",
 )
 DAY_PAGES = (
     "/sites/S1/days/{}/",
     "/sites/S1/days/{}/?flagged=on",
-    "/sites/S1/days/{}/fragments/day_state/",
+    "/sites/S1/days/{}/fragments/?pieces=day_state",
     "/sites/S1/days/{}/1/",
     "/sites/S1/days/{}/1/correct/",
     "/sites/S1/days/{}/1/void/",
@@ -323,3 +323,18 @@ class TestPages:
             assert day not in text
         exported = json.loads(person.get("/reports/period/?first=&last=&format=json").content)
         assert "2099" not in json.dumps(exported)
+
+    def test_the_list_of_days_marks_them_and_not_the_real_one(
+        self, site: Site, person: Client
+    ) -> None:
+        text = person.get("/sites/S1/days/").text
+        assert text.count("Cannot be") == len(IMPOSSIBLE)
+        assert "Not closed" not in text, "the real day is the newest, though others stand above it"
+
+    @pytest.mark.parametrize("day", IMPOSSIBLE)
+    def test_its_own_page_says_that_it_cannot_be(
+        self, site: Site, person: Client, today: FiscalDay, day: str
+    ) -> None:
+        said = "This day cannot be: the site's fiscal days lie between"
+        assert said in " ".join(person.get(f"/sites/S1/days/{day}/").text.split())
+        assert said not in person.get(f"/sites/S1/days/{today.fiscal_day}/").text

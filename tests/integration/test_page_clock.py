@@ -70,8 +70,8 @@ OF_THE_SITE = (
     "/sites/K1/setup/products/",
     "/quarantine/{message}/",
     "/quarantine/{message}/mend/",
-    *(f"/sites/K1/fragments/{name}/" for name in SITE_FRAGMENTS),
-    *(f"/sites/K1/days/{DAY}/fragments/{name}/" for name in DAY_FRAGMENTS),
+    *(f"/sites/K1/fragments/?pieces={name}" for name in SITE_FRAGMENTS),
+    *(f"/sites/K1/days/{DAY}/fragments/?pieces={name}" for name in DAY_FRAGMENTS),
 )
 OVER_SITES = (
     "/",
@@ -87,7 +87,7 @@ OVER_SITES = (
     f"/reports/period/?first={DAY}&last={DAY}",
     "/sites/",
     "/people/",
-    *(f"/fragments/{name}/" for name in NETWORK_FRAGMENTS),
+    *(f"/fragments/?pieces={name}" for name in NETWORK_FRAGMENTS),
 )
 
 
