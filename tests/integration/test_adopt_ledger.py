@@ -182,6 +182,7 @@ def kill_once_it_moved(rows: int, *options: str) -> Adoption:
     return Adoption.objects.get()
 
 
+@pytest.mark.timeout(400)  # alone it takes a fifth of that
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_million_rows_with_the_usual_dirt_survive_two_kills(old_table: None, shape: str) -> None:
     """A million in all: a third of each shape."""

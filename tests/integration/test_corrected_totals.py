@@ -98,9 +98,11 @@ def test_a_void_takes_out_everywhere(site: Site) -> None:
 
 
 def test_what_is_usual_is_what_was_really_sold(site: Site) -> None:
-    day = make_day(site, fiscal_day="2026-11-17", entries=2)
-    correct(day, **REALLY, occurred_at=half_past_eight(day))
-    FiscalDay.objects.filter(pk=day.pk).update(closed_at=timezone.now())
+    # What fewer days than these say is not called usual.
+    for tuesday in ("2026-10-27", "2026-11-03", "2026-11-10", "2026-11-17"):
+        day = make_day(site, fiscal_day=tuesday, entries=2)
+        correct(day, **REALLY, occurred_at=half_past_eight(day))
+        FiscalDay.objects.filter(pk=day.pk).update(closed_at=timezone.now())
     usual = usual_hours(site, before=datetime.date(2026, 11, 24))
     assert (usual.at(2, 8).volume, usual.at(2, 12).volume) == (10, LITRES)
     assert usual.shares == {"E10": LITRES / (LITRES + 10), "B7": 10 / (LITRES + 10)}
