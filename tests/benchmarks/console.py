@@ -53,6 +53,8 @@ def environment(var_dir: Path) -> dict[str, str]:
         "SECRET_KEY": "for measurements only, of nothing that anybody else can reach",
         "ALLOWED_HOSTS": "127.0.0.1",
         "LOG_LEVEL": "INFO",
+        # A few people watch in the name of thousands.
+        "STREAMS_PER_PERSON_MAX": "10000",
     }
 
 
