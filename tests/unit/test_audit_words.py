@@ -24,10 +24,10 @@ def sources(ending: str) -> Iterator[Path]:
 
 
 def records(tree: ast.AST) -> Iterator[ast.keyword]:
-    """Yield the `action` of each call of audit_record."""
+    """Yield the `action` of each call that makes an event."""
     for node in ast.walk(tree):
         is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        if is_call and node.func.id == "audit_record":  # type: ignore[attr-defined]
+        if is_call and node.func.id in {"audit_record", "audit_event"}:  # type: ignore[attr-defined]
             yield from (one for one in node.keywords if one.arg == "action")  # type: ignore[attr-defined]
 
 
