@@ -5,6 +5,7 @@ for, and the forms of a page as a browser would send them.
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -219,13 +220,18 @@ def form_body(fields: Mapping[str, list[bytes]]) -> bytes:
 
 
 def ask(client: Client, method: str, path: str, **options: Any) -> Answer:
-    """Send a request and read all of its answer; whatever it stored is rolled back."""
+    """Send a request and read all of its answer; whatever it stored is rolled back.
+
+    So are the client's cookies: who was signed out by one request asks the next all the same.
+    """
     global _asked
     _asked = Asked()
+    cookies = copy.deepcopy(client.cookies)
     before = time.process_time()
     with _rolled_back():
         response: Any = client.generic(method, path, **options)
         text = _read(response)
+    client.cookies = cookies
     cpu_s = time.process_time() - before
     error = ""
     if info := getattr(response, "exc_info", None):
