@@ -32,7 +32,7 @@ Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 @dataclass(slots=True)
 class ClientCounts:
-    """What clients were refused for since the process began."""
+    """Counts of what clients were refused for since the process began."""
 
     bodies_too_large: int = 0
     bodies_too_late: int = 0

@@ -1,4 +1,4 @@
-"""What the pieces of a fiscal day's page show, read once for all of them."""
+"""A fiscal day as the pieces of its page show it, read once for all of them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ OUTCOMES = ("sent", "left", "too_large", "too_long", "failed", "refused")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What to write: `write` gets Django's wrapper of a connection and the file."""
+    """A file to be written: `write` gets Django's wrapper of a connection and the file."""
 
     write: Callable[[Any, Spool], None]
     name: str
@@ -141,7 +141,7 @@ async def export_answer(
     response = StreamingHttpResponse(
         reader if is_asgi else reader.pieces(), content_type=export.content_type
     )
-    # One that failed meanwhile is broken off: of its length nobody would notice.
+    # An export that failed since is broken off: nobody would notice that by its length.
     if spool.is_ended and spool.error is None:
         response["Content-Length"] = str(spool.size)
     response["Content-Disposition"] = f'attachment; filename="{export.name}"'

@@ -33,7 +33,7 @@ LOG_BYTES_MAX = 5_000_000
 #: How long the rest of a part's output may take to arrive after the part has ended.
 DRAIN_SECONDS = 1.0
 
-#: A part that ends this often within so many seconds is not started again.
+#: A part that ends this often within ENDS_WINDOW_S is not started again.
 ENDS_MAX = 5
 ENDS_WINDOW_S = 60.0
 #: The pause before a part is started again; it doubles with each end within the window.

@@ -100,7 +100,7 @@ class ConsoleField(BoundField):
 
     @property
     def doubt(self) -> Text:
-        """What is odd about the value, though it can be meant (`console.forms.doubts`)."""
+        """Oddities of the value, which can be meant all the same (`console.forms.doubts`)."""
         doubts: Mapping[str, Text] = getattr(self.form, "doubts", {})
         return doubts.get(self.name, "")
 
