@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psycopg
 from psycopg.types.json import Jsonb
 
 from ingest import contract
@@ -129,29 +130,40 @@ class _Transaction:
         self.is_metered = any(day.is_metered for day in batch.days.values())
 
     async def run(self) -> Outcome:
-        async with self.connection.transaction():
+        if not await self._try():
+            # The locks that were had are given back: more of them would be out of order.
+            async with self.connection.transaction():
+                await self.connection.execute(_MAKE_DAYS, self._wanted_days())
+                await self._try()
+        return self.outcome
+
+    async def _try(self) -> bool:
+        """Store the batch, and return True; where one of its days is missing, store nothing."""
+        async with self.connection.transaction() as transaction:
             if self.batch.days:
                 self.days = await self.lock_days()
+                if len(self.days) < len(self.batch.days):
+                    raise psycopg.Rollback(transaction)
             if self.is_metered:
                 self.meters = await self.read_meters()
             if self.batch.rows:
                 await self.store_entries()
-            for event in self.batch.events:
+            for event in sorted(self.batch.events, key=_order_of):
                 await self.store_event(event)
             if self.rejections:
                 await self.quarantine()
-        return self.outcome
+            return True
+        return False
 
-    async def lock_days(self) -> _Days:
+    def _wanted_days(self) -> dict[str, Any]:
         wanted = sorted(self.batch.days)
-        parameters = {
+        return {
             "site_ids": [site_id for site_id, _ in wanted],
             "fiscal_days": [fiscal_day for _, fiscal_day in wanted],
         }
-        rows = await self._fetch_all(_LOCK_DAYS, parameters)
-        if len(rows) < len(wanted):
-            await self.connection.execute(_MAKE_DAYS, parameters)
-            rows = await self._fetch_all(_LOCK_DAYS, parameters)
+
+    async def lock_days(self) -> _Days:
+        rows = await self._fetch_all(_LOCK_DAYS, self._wanted_days())
         return {(site_id, fiscal_day): _Day(*columns) for site_id, fiscal_day, *columns in rows}
 
     async def read_meters(self) -> _Meters:
@@ -420,6 +432,25 @@ class _CarefulTransaction(_Transaction):
             self.reject(
                 rejection(event.route, INVALID, _why(error), event.raw, site_id=event.site_id)
             )
+
+
+def _order_of(event: Event) -> tuple[str, ...]:
+    """Return where an event stands in the one order in which all workers write them.
+
+    Else two workers whose batches hold the same rows could wait for each other in a circle. Events
+    that concern one row stay in the order of their receipt.
+    """
+    value = event.value
+    site = f"{event.site_id:05}"
+    match value:
+        case contract.Alarm():
+            return "alarm", site, value.device, str(value.number), value.code
+        case contract.Delivery():
+            return "delivery", site, str(value.tank), str(value.at)
+        case contract.Status() | Forgotten():
+            return "status", site
+        case _:
+            return "day", site, str(value.fiscal_day)
 
 
 def _why(error: Error) -> str:

@@ -99,32 +99,37 @@ def django_db_setup(
         teardown_databases(config, verbosity=0)
 
 
+#: What migrations fill.
+_KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
+
+
 @pytest.fixture
 def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Let a test commit, as a worker in its own process must see it; empty the tables after.
-
-    Django's flush cannot: entry refuses TRUNCATE. As the server's superuser the tests switch
-    the triggers off for their own session.
-    """
+    """Let a test commit, as a worker in its own process must see it; empty the tables after."""
     with django_db_blocker.unblock():
         yield
         empty_tables()
 
 
 def empty_tables() -> None:
-    """Delete what tests committed."""
+    """Delete what tests committed, and number rows from 1 again.
+
+    Django's flush cannot: entry refuses TRUNCATE. As the server's superuser the tests switch the
+    triggers off for their own session. Nor would TRUNCATE do: it waits for all who read, and a
+    console that reads several tables may wait for it in turn.
+    """
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    tables = [name for name in names if name not in _KEPT_TABLES]
+    deletions = "; ".join(f"DELETE FROM {connection.ops.quote_name(name)}" for name in tables)
     with connection.cursor() as cursor:
-        tables = [
-            name
-            for name in connection.introspection.django_table_names(
-                only_existing=True, include_views=False
-            )
-            if name not in {"django_migrations", "django_content_type", "auth_permission"}
-        ]
-        names = ", ".join(connection.ops.quote_name(name) for name in tables)
         cursor.execute("SET session_replication_role = replica")
-        cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        cursor.execute(deletions)
         cursor.execute("SET session_replication_role = DEFAULT")
+        cursor.execute(
+            "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence "
+            "JOIN pg_depend ON objid = seqrelid AND refobjid = ANY (%s::regclass[])",
+            [tables],
+        )
     connection.close()
 
 

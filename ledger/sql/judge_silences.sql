@@ -82,6 +82,8 @@ SELECT site_id, fuelling_point, fiscal_day, sequence, occurred_at, %(now)s,
     sales_elsewhere,
     CASE WHEN is_dead THEN extract(epoch FROM %(now)s - occurred_at) / expected END
 FROM judged
+-- Two workers may judge at once.
+ORDER BY site_id, fuelling_point
 ON CONFLICT (site_id, fuelling_point) DO UPDATE SET
     fiscal_day = excluded.fiscal_day,
     sequence = excluded.sequence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -140,3 +141,34 @@ async def test_a_meter_of_a_day_that_cannot_be_hides_no_jump(pool: Pool) -> None
     assert flags == [0, 0, int(EntryFlag.TOTALIZER_JUMP)]
     stored = "SELECT (fiscal_day, sequence, totalizer)::text FROM nozzle_state"
     assert await value(pool, stored) == "(2026-11-20,3,1234.000)"
+
+
+async def test_days_are_made_and_locked_in_one_order(pool: Pool) -> None:
+    """Another worker holds a day that this one has to make, and then wants one that is there."""
+    intake, _ = await make_intake(pool)
+    batch = Batch()
+    for day in ("2026-11-20", "2026-11-21"):
+        opened = {
+            "event": "opened", "fiscal_day": day, "at": f"{day}T04:00:00Z",
+            "totalizers": [], "dips": [],
+        }  # fmt: skip
+        intake.take(batch, 0.0, [(b"forecourt/v1/LON-1/day", json.dumps(opened).encode(), 0)])
+    assert len(batch.days) == 2
+    make = "INSERT INTO fiscal_day (site_id, fiscal_day) SELECT id, %s FROM site"
+    async with pool.connection() as other, pool.connection() as connection:
+        await other.execute(make, ["2026-11-21"])
+        async with other.transaction():
+            await other.execute(make, ["2026-11-20"])
+            storing = asyncio.create_task(store(connection, batch))
+            async with asyncio.timeout(20):
+                while not await value(pool, _WAITS):  # noqa: ASYNC110 - a lock rings no bell
+                    await asyncio.sleep(0.01)
+            await other.execute("SELECT FROM fiscal_day WHERE fiscal_day = '2026-11-21' FOR UPDATE")
+        outcome = await storing
+    assert outcome.stored == 2
+
+
+_WAITS = (
+    "SELECT count(*) > 0 FROM pg_stat_activity "
+    "WHERE application_name = 'test store' AND wait_event_type = 'Lock'"
+)
