@@ -36,6 +36,9 @@ METRICS_PORT = env.int("METRICS_PORT", default=0)
 METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
+#: The folder of the keys that sign seals (`ledger.signing`): out of the database's reach.
+SEAL_KEYS = Path(env.str("SEAL_KEYS", default=str(VAR_DIR / "seal-keys"))).resolve()
+
 #: True while the database and the broker are the embedded ones.
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")
 MQTT_IS_EMBEDDED = not env.str("MQTT_URL", default="")

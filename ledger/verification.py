@@ -20,8 +20,10 @@ from django.db import connection
 from django.db.models import Q
 
 from ledger import canonical
+from ledger.faults import Fault
 from ledger.models import DaySeal, FiscalDay, Site
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.trail_verification import trail_verify
 
 #: A stretch of a site's days that one statement reads; its lines stay in memory, its entries do
 #: not leave the database.
@@ -34,19 +36,6 @@ _POSTINGS = (_SQL / "verify_postings.sql").read_text(encoding="utf-8")
 _MONTHS = (_SQL / "verify_months.sql").read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Something that is not as it was sealed, or does not add up; `what` is a sentence."""
-
-    what: str
-    site: str = ""
-    fiscal_day: datetime.date | None = None
-
-    def __str__(self) -> str:
-        where = f"{self.site} {self.fiscal_day or ''}".strip()
-        return f"{where}: {self.what}" if where else self.what
-
-
 @dataclass(slots=True)
 class Verdict:
     """What was looked at, and what is wrong; `notes` tells what is no fault but worth knowing."""
@@ -56,6 +45,8 @@ class Verdict:
     entries: int = 0
     missing: int = 0
     copies: int = 0
+    signatures: int = 0
+    events: int = 0
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -93,6 +84,10 @@ def ledger_verify(
         _verify_site(site, first, last, verdict, on_days)
         if copies is not None and (fault := _compare_copy(site, copies.get(site.code), verdict)):
             verdict.faults.append(fault)
+    trail = trail_verify(sites=sites, first=first, last=last)
+    verdict.signatures, verdict.events = trail.signatures, trail.head.number
+    verdict.faults += trail.faults
+    verdict.notes += trail.notes
     return verdict
 
 

@@ -11,6 +11,7 @@ from ledger.models import Explanation, FiscalDay
 from ledger.selectors.reconciliation import reconciliation
 from ledger.services.days import day_close
 from ledger.services.sealing import day_seal, difference_explain, seal_propose
+from ledger.services.trail import trail_link
 from tests.factories import make_user
 
 
@@ -51,3 +52,25 @@ def tamper(statement: str, *parameters: Any) -> None:
         cursor.execute(statement, parameters)
         assert cursor.rowcount > 0, "nothing was tampered with"
         cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def forget_signatures() -> None:
+    """Leave the seals as they were before they were signed, and the audit trail a chain."""
+    tamper(
+        "UPDATE day_seal SET trail_number = NULL, trail_digest = NULL, key_id = '',"
+        " signature = NULL"
+    )
+    tamper(
+        "UPDATE audit_event e SET detail = jsonb_build_object("
+        "'z_number', d.z_number, 'seal', encode(d.seal, 'hex'))"
+        " FROM fiscal_day d WHERE e.action = 'day.sealed'"
+        " AND (d.site_id, d.fiscal_day) = (e.site_id, e.fiscal_day)"
+    )
+    link_anew()
+
+
+def link_anew() -> None:
+    """Make the chain of the audit trail anew, as nobody can who leaves the signatures alone."""
+    tamper("DELETE FROM audit_link")
+    tamper("INSERT INTO audit_unlinked SELECT id FROM audit_event ON CONFLICT DO NOTHING")
+    trail_link()

@@ -1,6 +1,6 @@
 """The ledger's tables. Keys are what the business writes on paper; see each module."""
 
-from ledger.models.audit import AuditEvent
+from ledger.models.audit import AuditEvent, AuditLink, AuditUnlinked
 from ledger.models.command import Command
 from ledger.models.correction import Correction, CorrectionPosting
 from ledger.models.day import (
@@ -41,6 +41,8 @@ __all__ = [
     "AlarmAcknowledgement",
     "AlarmEvent",
     "AuditEvent",
+    "AuditLink",
+    "AuditUnlinked",
     "Command",
     "Correction",
     "CorrectionPosting",

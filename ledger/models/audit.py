@@ -19,7 +19,8 @@ class AuditEvent(models.Model):
     they apply. `detail` holds what changed: `before` and `after` by field, reasons and notes.
     `actor_name` is how the person was called then; without an actor it names the program.
 
-    Invariant: never changed, deleted or truncated (the database refuses).
+    Invariant: never changed, deleted or truncated (the database refuses), and a link of a chain
+    soon after it is committed (`AuditLink`).
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -52,3 +53,52 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk} {self.action}"
+
+
+class AuditLink(models.Model):
+    """An event's place in the chain of events, and the digests that make it one (`ledger.trail`).
+
+    Numbers count from 1 without a gap. Events are linked after they are committed, so that nobody
+    who records one waits for another: by whoever seals, and every second by the worker.
+
+    Invariant: never changed, deleted or truncated (the database refuses). The one writer is the
+    database's function `audit_link_events`.
+    """
+
+    number = models.BigIntegerField(_("number"), primary_key=True)
+    # No event is ever deleted, so no foreign key is checked for each.
+    event = models.OneToOneField(
+        AuditEvent, on_delete=models.PROTECT, db_constraint=False, related_name="link"
+    )
+    event_digest = models.BinaryField(max_length=32)
+    digest = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "audit_link"
+        constraints: ClassVar = [
+            models.CheckConstraint(name="audit_link_number", condition=models.Q(number__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class AuditUnlinked(models.Model):
+    """An event that waits to become a link. A trigger writes it with the event.
+
+    It spares whoever links from looking for events in the whole trail.
+    """
+
+    event = models.OneToOneField(
+        AuditEvent,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        db_constraint=False,
+        related_name="+",
+    )
+
+    class Meta:
+        db_table = "audit_unlinked"
+
+    def __str__(self) -> str:
+        return str(self.pk)

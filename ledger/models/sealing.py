@@ -77,6 +77,9 @@ class DaySeal(models.Model):
     `entry_marks` has 8 bytes for each entry, in order: its sequence, and the first 4 bytes of the
     SHA-256 of its line. They name the entry that was tampered with once the digest says that one
     was.
+    `signature` is made over the seal, its number and site, and the head that the audit trail had
+    then (`trail_number`, `trail_digest`), with the private key `key_id`: see `ledger.signing`.
+    What was sealed before there were signatures has none.
 
     Invariant: written once, with the seal, and never changed, deleted or truncated (the database
     refuses).
@@ -87,9 +90,22 @@ class DaySeal(models.Model):
     fiscal_day = models.DateField(_("fiscal day"))
     document = models.TextField(_("sealed document"))
     entry_marks = models.BinaryField(_("marks of the entries"))
+    trail_number = models.BigIntegerField(_("events in the audit trail"), null=True)
+    trail_digest = models.BinaryField(max_length=32, null=True)
+    key_id = models.CharField(_("key"), max_length=64, blank=True, db_default="")
+    signature = models.BinaryField(max_length=64, null=True)
 
     class Meta:
         db_table = "day_seal"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="day_seal_signature_whole",
+                condition=models.Q(trail_number=None, trail_digest=None, key_id="", signature=None)
+                | models.Q(
+                    trail_number__gte=0, trail_digest__isnull=False, signature__isnull=False
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.fiscal_day}"

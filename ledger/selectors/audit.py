@@ -34,6 +34,7 @@ ACTION_NAMES: Mapping[str, str | Promise] = {
     "day.sealed": _("Fiscal day sealed"),
     "demo.seeded": _("Demo data made"),
     "ingest.session_lost": _("Session lost at the broker, sites asked to send again"),
+    "key.made": _("Key made that signs seals"),
     "ledger.adopted": _("Table adopted into the ledger"),
     "person.changed": _("Person changed"),
     "person.created": _("Person added"),

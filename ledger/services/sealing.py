@@ -2,6 +2,9 @@
 
 The document is made by the same statement that verifies it later (`ledger.canonical`), in the
 transaction that seals, with the day's row locked: nothing can change between reading and sealing.
+The seal is signed together with the head of the audit trail (`ledger.signing`, `ledger.trail`),
+and the event that records it is linked into the trail before anybody sees it. A day is sealed once:
+what the trail says was sealed is not sealed again, whatever the day's row says.
 """
 
 from __future__ import annotations
@@ -12,15 +15,28 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from ledger import canonical
-from ledger.models import Command, Correction, DaySeal, Delivery, Explanation, FiscalDay
+from ledger import canonical, signing
+from ledger.models import (
+    AuditEvent,
+    Command,
+    Correction,
+    DaySeal,
+    Delivery,
+    Explanation,
+    FiscalDay,
+)
 from ledger.plausible import plausible_span
 from ledger.selectors.reconciliation import Difference, reconciliation
 from ledger.selectors.sealing import first_unsealed
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
 from ledger.services.days import DayError, day_locked
+from ledger.services.trail import trail_link
 from ledger.services.transactions import durable
+from ledger.trail import Head
+
+#: The event that records a seal.
+SEALED = "day.sealed"
 
 
 def difference_explain(
@@ -83,6 +99,15 @@ def seal_obstacles(day: FiscalDay) -> list[str]:
     found = []
     if day.sealed_at is not None:
         return [_("The day is sealed.")]
+    if AuditEvent.objects.filter(
+        site=day.site_id, fiscal_day=day.fiscal_day, action=SEALED
+    ).exists():
+        found.append(
+            _(
+                "The audit trail holds a seal of this day, so it is not sealed again. Somebody took"
+                " that seal out of the database: the command verify_ledger names what is missing."
+            )
+        )
     if day.closed_at is None:
         found.append(_("The day is not closed."))
     if not plausible_span(day.site, timezone.now()).holds(day.fiscal_day):
@@ -134,7 +159,7 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
 
     `seen` is the `body_digest` of the page that the person decided on; a day that is another one
     by now is not sealed unseen. DayError for that, for one's own proposal, when nobody proposes
-    it, and when the day is not ready.
+    it, when the day is not ready, and when the key that signs cannot be read.
     """
     with durable():
         locked = _ready(day)
@@ -145,7 +170,7 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
         body = _body(locked)
         if seen and body.digest.hex() != seen:
             raise DayError(_("The day changed meanwhile. Look at it again before you seal it."))
-        _chain(locked, body, sealed_by)
+        key_id = _chain(locked, body, sealed_by)
         Command.objects.create(
             site_id=locked.site_id,
             kind=Command.Kind.SEAL,
@@ -156,8 +181,12 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
             requested_at=timezone.now(),
         )
         _record(
-            "day.sealed", locked, sealed_by, {"z_number": locked.z_number, "seal": locked.seal_hex}
+            SEALED,
+            locked,
+            sealed_by,
+            {"z_number": locked.z_number, "seal": locked.seal_hex, "signed_with": key_id},
         )
+        trail_link()
         commands_announce()
         changes_announce(site_ids=[locked.site_id])
     return locked
@@ -193,8 +222,8 @@ def _body(day: FiscalDay) -> canonical.Body:
     return body
 
 
-def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) -> None:
-    """Write the seal into the locked day, behind the site's last one."""
+def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) -> str:
+    """Write the seal into the locked day, behind the site's last one. Returns the key's name."""
     before = FiscalDay.objects.filter(site=day.site_id, z_number__isnull=False)
     last = before.order_by("-z_number").first()
     day.z_number = last.z_number + 1 if last and last.z_number else 1
@@ -210,17 +239,46 @@ def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) ->
     )
     with connection.cursor() as cursor:
         marks = canonical.entry_marks(cursor, site_id=day.site_id, fiscal_day=day.fiscal_day)
-    DaySeal.objects.create(
-        site_id=day.site_id, fiscal_day=day.fiscal_day, document=document, entry_marks=marks
-    )
     _take_deliveries(day, body)
     day.seal = canonical.seal_of(document)
+    head = trail_link()
+    signed = _signed(day, head)
+    DaySeal.objects.create(
+        site_id=day.site_id,
+        fiscal_day=day.fiscal_day,
+        document=document,
+        entry_marks=marks,
+        trail_number=head.number,
+        trail_digest=head.digest,
+        key_id=signed.key_id,
+        signature=signed.signature,
+    )
     day.save(
         update_fields=[
             *("z_number", "previous_seal", "perpetual_total"),
             *("seal", "sealed_at", "sealed_by"),
         ]
     )
+    return signed.key_id
+
+
+def _signed(day: FiscalDay, head: Head) -> signing.Signed:
+    assert day.z_number is not None
+    assert day.seal is not None
+    statement = signing.Statement(
+        site_code=day.site.code,
+        z_number=day.z_number,
+        fiscal_day=day.fiscal_day,
+        seal=bytes(day.seal),
+        trail_number=head.number,
+        trail_digest=head.digest,
+    )
+    try:
+        return signing.seal_sign(statement)
+    except signing.SigningError as error:
+        raise DayError(
+            _("The seal cannot be signed, so the day is not sealed: %(why)s.") % {"why": error}
+        ) from error
 
 
 def _take_deliveries(day: FiscalDay, body: canonical.Body) -> None:

@@ -14,15 +14,21 @@ def statement(name: str, *parts: str) -> str:
     `{PART}` in it stands for what `PART.sql` says: what several statements have in common.
     """
     lines = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines(keepends=True)
-    text = "".join(dropwhile(lambda line: line.startswith("--"), lines))
+    return _filled("".join(dropwhile(lambda line: line.startswith("--"), lines)), parts)
+
+
+def _filled(text: str, parts: tuple[str, ...]) -> str:
     for part in parts:
         text = text.replace(f"{{{part}}}", statement(part).strip())
     return text
 
 
-def run_sql(name: str) -> RunSQL:
-    """Return the migration operation that runs `name.sql`, reversed by `name.reverse.sql`."""
+def run_sql(name: str, *parts: str) -> RunSQL:
+    """Return the migration operation that runs `name.sql`, reversed by `name.reverse.sql`.
+
+    `parts` are as of `statement`.
+    """
     return RunSQL(
-        (_FOLDER / f"{name}.sql").read_text(),
+        _filled((_FOLDER / f"{name}.sql").read_text(), parts),
         reverse_sql=(_FOLDER / f"{name}.reverse.sql").read_text(),
     )

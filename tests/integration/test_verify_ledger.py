@@ -32,7 +32,7 @@ from ledger.services.month_totals import months_sum_up
 from ledger.sql import statement
 from ledger.verification import SealCopy, guards_verify, ledger_verify
 from tests.factories import make_day, make_forecourt, make_user
-from tests.sealing import explain_all, sealed, tamper
+from tests.sealing import explain_all, forget_signatures, sealed, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -270,7 +270,7 @@ class TestTheCommand:
 
     def test_it_says_what_it_looked_at(self, site: Site) -> None:
         said = self.verify()
-        assert "11 entries of 3 fiscal days, 2 of them sealed" in said
+        assert "11 entries of 3 fiscal days, 2 of them sealed (2 signatures)" in said
         assert "Everything agrees." in said
 
     def test_it_fails_and_names_the_first_fault(self, site: Site) -> None:
@@ -376,6 +376,7 @@ def test_a_day_sealed_in_the_first_version_is_verified_in_it(site: Site) -> None
             *(seal, before, day.fiscal_day),
         )
         previous = seal
+    forget_signatures()
     # Nor did seals take deliveries; the migration lets them.
     tamper("UPDATE delivery SET fiscal_day = NULL")
     tamper(statement("seal_old_deliveries"))

@@ -108,8 +108,10 @@ def _copies(url: str) -> dict[str, SealCopy]:
 def _looked_at(verdict: Verdict, copies: dict[str, SealCopy] | None) -> str:
     entries, days = _count(verdict.entries, "entry", "entries"), _count(verdict.days, "fiscal day")
     said = f"{entries} of {days}, {verdict.sealed:,} of them sealed"
+    said += f" ({_count(verdict.signatures, 'signature')})"
     if verdict.missing:
         said += f"; {_count(verdict.missing, 'entry is', 'entries are')} missing"
+    said += f"; {_count(verdict.events, 'event')} of the audit trail"
     if copies is not None:
         said += f"; {_count(verdict.copies, 'copy', 'copies')} of the sites compared"
     return said + "."

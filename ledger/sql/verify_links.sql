@@ -1,0 +1,12 @@
+-- The links of the audit trail behind a number, with what their events are now: null where the
+-- event is gone. `{audit_line}` stands for audit_line.sql. A piece at a time.
+SELECT
+    l.number, l.event_id, l.event_digest, l.digest,
+    CASE WHEN e.id IS NOT NULL THEN sha256(convert_to({audit_line} || chr(10), 'UTF8')) END,
+    s.code, e.fiscal_day, e.action
+FROM audit_link l
+LEFT JOIN audit_event e ON e.id = l.event_id
+LEFT JOIN site s ON s.id = e.site_id
+WHERE l.number > %(after)s
+ORDER BY l.number
+LIMIT %(links)s
