@@ -36,6 +36,11 @@ def shared_data_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three tests on two cores, since each waits for other processes much of its time."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that read the real data where it is missing and not required."""
     if shared_data_folder() is not None or os.environ.get("REQUIRE_SHARED_DATA") == "1":

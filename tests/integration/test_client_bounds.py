@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 #: Larger than what the sockets between hold, so that who does not read is waited for.
-DETAIL_BYTES, EVENTS = 20_000, 1_000
+DETAIL_BYTES, EVENTS = 20_000, 500
 DOWNLOADS = ("/reports/export/?first=2026-11-21", "/audit/export/csv/", "/audit/export/jsonl/")
 STREAMS = ("/live/", "/live/sites/S1/")
 UNTIL_S = 20
