@@ -486,12 +486,16 @@ def _read(troubles: list[Trouble]) -> Iterable[AttentionItem]:
         day = days.get((trouble.site_id, trouble.fiscal_day))
         if day is not None:
             day.site = site
+        of_site = [day] if day is not None else rows.get(trouble.topic, {}).get(site.id, [])
+        if not of_site and trouble.topic in _HAVE_RECORDS:
+            # It ended after it was found: there is nothing left to say.
+            continue
         yield AttentionItem(
             topic=trouble.topic,
             severity=trouble.severity,
             since=trouble.since,
             site=site,
-            rows=[day] if day is not None else rows.get(trouble.topic, {}).get(site.id, []),
+            rows=of_site,
         )
 
 
@@ -500,6 +504,8 @@ _RECORDS: dict[Topic, Any] = {
     Topic.TANK: lambda sites: low_tanks(sites).order_by("pk"),
     Topic.FUELLING_POINT: dead_points,
 }
+#: Lines of these topics speak of records of the site, the others of the site itself.
+_HAVE_RECORDS = frozenset({*_RECORDS, Topic.MISSING, Topic.OPEN_DAY})
 
 
 def _by_site(rows: Iterable[Any]) -> dict[int, list[Any]]:

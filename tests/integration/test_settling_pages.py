@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -12,7 +13,7 @@ from django.test import Client
 from console.models import Role, User
 from ledger.models import Command, DeclaredTotal, Delivery, Explanation, FiscalDay, Site
 from ledger.selectors.sealing import days_to_seal, seal_proposals
-from tests.factories import make_day, make_forecourt, make_user
+from tests.factories import make_day, make_entry, make_forecourt, make_user
 from tests.integration.test_reconciliation import CLOSED, DAY, closed_day
 from tests.sealing import sealed
 
@@ -114,6 +115,21 @@ def test_one_explains_and_proposes_another_seals(site: Site, alice: User, bob: U
     assert day.seal_hex in sealed.text
     assert Command.objects.get().kind == Command.Kind.SEAL
     assert day.seal_hex[:12] in hers.get(PAGE).text
+
+
+def test_a_count_that_no_number_bears_out_is_said_on_every_page(site: Site, bob: User) -> None:
+    closed_day(site, last_sequence=5)
+    for sequence in (4, 5):
+        # Past the worker: the day's count does not know of them.
+        make_entry(site, fiscal_day=str(DAY), sequence=sequence)
+    his = signed_in(bob)
+    for path in (RECONCILIATION, f"{RECONCILIATION}missing/", PAGE, "/sites/LON-1/", "/"):
+        answer = his.get(path)
+        assert answer.status_code == 200, path
+        said = "2 entries missing by the day's count, but no number is"
+        assert (said in unescape(answer.text)) == (path != "/")
+    assert "by hand" not in his.get(RECONCILIATION).text
+    assert his.get(f"{PAGE}seal/").status_code == 200
 
 
 def test_a_closed_day_offers_no_closing(site: Site, alice: User) -> None:
