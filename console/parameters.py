@@ -5,13 +5,16 @@ Forms read what people type (`console.forms`). These read what links carry, and 
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Mapping
+from typing import Any
 
 from django.http import QueryDict
 
 TEXT_LENGTH_MAX = 80
 #: The largest number of a row in the database.
 ID_MAX = 2**63 - 1
+#: Python refuses to read thousands of digits.
+_DIGITS_MAX = 40
 
 
 def text_asked(query: QueryDict, name: str) -> str:
@@ -24,8 +27,9 @@ def text_asked(query: QueryDict, name: str) -> str:
     return text.strip()[:TEXT_LENGTH_MAX]
 
 
-def number_asked(query: QueryDict, name: str, *, most: int = ID_MAX) -> int | None:
-    """Return a number from 0 to `most`, the nearer end for one beyond; None where it is none."""
-    with contextlib.suppress(ValueError):
-        return min(max(int(query.get(name, "")), 0), most)
-    return None
+def number_asked(query: Mapping[str, Any], name: str, *, most: int = ID_MAX) -> int | None:
+    """Return a number from 1 to `most`, which stands for all beyond; None where it is none."""
+    text = query.get(name, "")
+    if not (text.isascii() and text.isdigit()) or not text.strip("0"):
+        return None
+    return min(int(text), most) if len(text) <= _DIGITS_MAX else most

@@ -6,13 +6,14 @@ What cannot be read is left out, and the page says so (`templates/console/_filte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from console.parameters import ID_MAX, number_asked
 from ledger.models import Kind, Quarantine
 from ledger.selectors.attention import Topic
 from ledger.selectors.audit import ACTION_NAMES, AuditFilter
@@ -33,13 +34,28 @@ ANY_TOPIC = "any"
 
 
 class FilterForm(forms.Form):
-    """A form whose `values` are what could be read; the rest is at its default."""
+    """A form whose `values` are what could be read; the rest is at its default.
+
+    `places` are the parameters by which links say where in a long list a page begins.
+    """
+
+    places: ClassVar[tuple[str, ...]] = ()
 
     @property
     def values(self) -> dict[str, Any]:
         """The cleaned values of the fields without errors."""
         self.is_valid()
         return self.cleaned_data
+
+    def place(self, name: str, *, most: int = ID_MAX) -> int | None:
+        """Return where the page begins, one of `places`; None for the start of the list."""
+        assert name in self.places
+        return number_asked(self.data, name, most=most)
+
+    @property
+    def has_lost_place(self) -> bool:
+        """Whether it was asked for a place that cannot be read."""
+        return any(self.data.get(name) and self.place(name) is None for name in self.places)
 
 
 class SiteOrder(TextChoices):
@@ -52,6 +68,8 @@ class SiteOrder(TextChoices):
 
 class SiteFilterForm(FilterForm):
     """Which sites the network page lists, and in which order."""
+
+    places = ("page",)
 
     q = forms.CharField(label=_("Find a site"), required=False, max_length=80)
     state = forms.ChoiceField(
@@ -92,6 +110,8 @@ class PeriodForm(FilterForm):
 
 class EntryFilterForm(FilterForm):
     """Which entries of a day to list."""
+
+    places = ("before", "after")
 
     kind = forms.TypedChoiceField(
         label=_("Kind"),
@@ -144,6 +164,8 @@ class DaysToSealForm(FilterForm):
 class QuarantineFilterForm(FilterForm):
     """Which quarantined messages to list: those that wait, unless said otherwise."""
 
+    places = ("before",)
+
     text = forms.CharField(label=_("Find"), required=False, max_length=80)
     reason = forms.ChoiceField(
         label=_("Reason"),
@@ -178,6 +200,8 @@ class QuarantineFilterForm(FilterForm):
 
 class AuditFilterForm(PeriodForm):
     """Which audit events to list."""
+
+    places = ("before",)
 
     text = forms.CharField(label=_("Find"), required=False, max_length=80)
     person = forms.CharField(label=_("Who"), required=False, max_length=150)

@@ -20,7 +20,6 @@ from console.access import visible_audit
 from console.exports import Export, export_answer
 from console.forms.filters import AuditFilterForm
 from console.htmx import HtmxHttpRequest, wants_fragment
-from console.parameters import number_asked
 from console.spool import Spool
 from ledger.models import AuditEvent
 from ledger.selectors.audit import audit_in_parts, audit_page
@@ -69,7 +68,7 @@ def _list(request: HtmxHttpRequest, form: AuditFilterForm, *, status: int = 200)
     is_fragment = wants_fragment(request)
     context = {
         "form": form,
-        "audit_page": audit_page(events, before=number_asked(request.GET, "before")),
+        "audit_page": audit_page(events, before=form.place("before")),
         "is_swapped": is_fragment,
     }
     template = "console/_audit_list.html" if is_fragment else "console/audit.html"

@@ -21,13 +21,19 @@ from django.views.decorators.http import require_http_methods
 from console.access import may_only_propose, site_to_correct
 from console.forms.answers import done, field_check, form_answer
 from console.forms.correction import BulkCorrectionForm
+from console.forms.filters import EntryFilterForm
 from console.htmx import HtmxHttpRequest
 from console.models import User
 from console.views.correct import CONFIRM
 from console.views.day import fiscal_day_for
 from ledger.models import Correction, FiscalDay, Site
 from ledger.selectors.corrections import Change, EffectiveEntry, changed, changes
-from ledger.selectors.days import day_products, product_families, product_tax_rates
+from ledger.selectors.days import (
+    EntryFilter,
+    day_products,
+    product_families,
+    product_tax_rates,
+)
 from ledger.selectors.effects import Effect, effect_of
 from ledger.selectors.revisions import Selection, selected_entries
 from ledger.services.corrections import (
@@ -96,19 +102,22 @@ def correct_many(request: HtmxHttpRequest, code: str, fiscal_day: datetime.date)
     site, person = site_to_correct(request.user, code)
     day = fiscal_day_for(site, fiscal_day)
     families = product_families(site)
+    held = sorted({*families, *day_products(day)})
+    listed = EntryFilterForm(request.GET, products=held)
     form = BulkCorrectionForm(
         request.POST or None,
-        initial={
-            "kind": _number(request.GET.get("kind")),
-            "only_product": request.GET.get("product"),
-            "fuelling_point": _number(request.GET.get("fuelling_point")),
-            "flagged": bool(request.GET.get("flagged")),
-        },
+        initial=_chosen(listed.entry_filter),
         products=sorted(families),
-        held=sorted({*families, *day_products(day)}),
+        held=held,
         currency=site.currency,
     )
-    context: dict[str, Any] = {"site": site, "day": day, "form": form, "families": families}
+    context: dict[str, Any] = {
+        "site": site,
+        "day": day,
+        "form": form,
+        "filter_form": listed,
+        "families": families,
+    }
     with timezone.override(site.zone):
         if answer := field_check(request, form):
             return answer
@@ -261,5 +270,11 @@ def _said_of(corrections: list[Correction]) -> str:
     return " ".join(parts)
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 6 else None
+def _chosen(only: EntryFilter) -> dict[str, Any]:
+    """Return what the form begins with: the same entries as are listed."""
+    return {
+        "kind": only.kind,
+        "only_product": only.product,
+        "fuelling_point": only.fuelling_point,
+        "flagged": only.flagged,
+    }

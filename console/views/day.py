@@ -19,7 +19,6 @@ from console.forms.filters import DaysBeforeForm, EntryFilterForm
 from console.fragments import DayFragment
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.models import User
-from console.parameters import number_asked
 from console.pieces import day_pieces
 from ledger.models import FiscalDay, Site
 from ledger.plausible import Span, plausible_span
@@ -100,8 +99,8 @@ def entries_context(view: DayView, query: QueryDict | None = None) -> dict[str, 
     entry_page = day_entries(
         day,
         only=form.entry_filter,
-        before=number_asked(query, "before", most=SEQUENCE_MAX),
-        after=number_asked(query, "after", most=SEQUENCE_MAX),
+        before=form.place("before", most=SEQUENCE_MAX),
+        after=form.place("after", most=SEQUENCE_MAX),
     )
     return {
         "site": day.site,

@@ -75,11 +75,12 @@ def charts_context(view: NetworkView) -> dict[str, Any]:
 def sites_context(view: NetworkView, query: QueryDict | None = None) -> dict[str, Any]:
     """Context of `_network_sites.html`; without a query the first page of all sites."""
     query = QueryDict() if query is None else query
-    values = SiteFilterForm(query).values
+    form = SiteFilterForm(query)
+    values = form.values
     text, state, topic = (values.get(name, "").strip() for name in ("q", "state", "topic"))
     is_filtered = bool(text or state or topic)
     ids = _ordered(view, _found(view, text=text, state=state, topic=topic), values.get("sort", ""))
-    page = Paginator(ids, SITES_PER_PAGE).get_page(query.get("page"))
+    page = Paginator(ids, SITES_PER_PAGE).get_page(form.place("page") or 1)
     sites = Site.objects.select_related("status").in_bulk(list(page))
     return {
         "page": page,

@@ -37,7 +37,6 @@ from console.forms.quarantine import (
 )
 from console.htmx import HtmxHttpRequest, wants_fragment
 from console.models import User
-from console.parameters import number_asked
 from console.payload import payload_view
 from ledger.models import Correction, Quarantine, QuarantineDecision, Site
 from ledger.selectors.quarantine import (
@@ -99,7 +98,7 @@ def quarantine(request: HtmxHttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "counts": quarantine_counts(messages),
-        "quarantine_page": quarantine_page(messages, before=number_asked(request.GET, "before")),
+        "quarantine_page": quarantine_page(messages, before=form.place("before")),
         "may_decide": may_decide(request.user),
         "is_swapped": wants_fragment(request),
     }

@@ -54,7 +54,7 @@ def sites(request: HtmxHttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "text": text,
-        "page": Paginator(found, SITES_PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(found, SITES_PER_PAGE).get_page(form.place("page") or 1),
         "may_administer": has_role(request.user, ADMINISTRATION_ROLES),
         "may_equip": has_role(request.user, EQUIPMENT_ROLES),
     }

@@ -23,6 +23,18 @@ LISTS = (
     ("/sites/W-1/days/", "before", "Before"),
     ("/sites/W-1/days/2026-11-24/", "fuelling_point", "Fuelling point"),
 )
+#: Each list that has pages, with the parameter that says where a page begins.
+PAGED = (
+    ("/", "page"),
+    ("/sites/", "page"),
+    ("/quarantine/", "before"),
+    ("/audit/", "before"),
+    ("/sites/W-1/days/2026-11-24/", "before"),
+    ("/sites/W-1/days/2026-11-24/", "after"),
+)
+FROM_ITS_BEGINNING = (
+    "The address names no page of this list that can be read: it is shown from its beginning."
+)
 HTMX = {"HX-Request": "true"}
 
 
@@ -47,3 +59,29 @@ def test_a_list_says_what_of_its_filter_it_cannot_read(
             banner = text.partition('class="banner banner--list"')[2].partition("</div>")[0]
             assert f"{label}: " in banner
     assert said == [False, True, True]
+
+
+@pytest.mark.parametrize(("path", "name"), PAGED)
+def test_a_list_says_that_it_cannot_read_where_to_begin(
+    staff: Client, path: str, name: str
+) -> None:
+    first = staff.get(path)
+    assert FROM_ITS_BEGINNING not in first.text
+    for place in ("next", "-1", "0", "1.5", "\N{ARABIC-INDIC DIGIT ONE}", "1_0", "\x00"):
+        answer = staff.get(path, {name: place}, headers=HTMX)
+        assert answer.status_code == 200
+        assert FROM_ITS_BEGINNING in " ".join(answer.text.split()), place
+    for place in ("", "2", "9" * 5_000):
+        answer = staff.get(path, {name: place})
+        assert answer.status_code == 200
+        assert FROM_ITS_BEGINNING not in " ".join(answer.text.split()), place
+
+
+def test_the_form_for_many_says_what_of_the_list_it_cannot_take_over(staff: Client) -> None:
+    path = "/sites/W-1/days/2026-11-24/correct/"
+    said = staff.get(path, {"kind": "sNaN", "product": "E10", "flagged": "on"})
+    assert "Kind: " in html.unescape(said.text).partition("banner--list")[2].partition("</div>")[0]
+    form = said.context["form"]
+    chosen = (form["kind"].value(), form["only_product"].value(), form["flagged"].value())
+    assert chosen == (None, "E10", True)
+    assert LEFT_OUT not in staff.get(path, {"kind": "1"}).text
