@@ -66,8 +66,14 @@
 
   // --- What was asked of the server and did not get through -----------------------------------
 
+  /** Where a request says that it failed: in its form; a link to another page of a list in the form
+   * that asks for the list, too. */
   function failureOf(event) {
-    return event.target.closest?.("form")?.querySelector("[data-failed]");
+    const { target, detail } = event;
+    const form = target.matches?.("a[href]")
+      ? document.querySelector(`form[hx-target="#${CSS.escape(detail.target?.id || "")}"]`)
+      : target.closest?.("form");
+    return form?.querySelector("[data-failed]");
   }
 
   document.addEventListener("htmx:beforeRequest", (event) => {
@@ -80,17 +86,20 @@
       const { xhr } = event.detail;
       if (xhr?.status === SIGN_IN_FIRST) return signedOut(event);
       const failure = failureOf(event);
-      if (failure) showFailure(failure, xhr?.getResponseHeader("X-Failure") || "");
+      if (!failure) return;
+      showFailure(failure, xhr?.getResponseHeader("X-Failure") || "");
+      // Whose list did not come types on, perhaps.
+      if (event.detail.requestConfig.verb === "get") failure.scrollIntoView({ block: "nearest" });
+      else reveal(failure);
     });
   }
 
-  /** Say what kind of failure it was (console/unavailable.py), where the person looks. */
+  /** Say what kind of failure it was (console/unavailable.py). */
   function showFailure(failure, kind) {
     const words = [...failure.querySelectorAll("[data-failed-as]")];
     const known = words.some((each) => each.dataset.failedAs === kind);
     for (const each of words) each.hidden = each.dataset.failedAs !== (known ? kind : "");
     failure.hidden = false;
-    reveal(failure);
   }
 
   // --- Who is signed out by now ------------------------------------------------------------------
