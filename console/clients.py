@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from console.refused import refused_answer
+
 logger = logging.getLogger(__name__)
 
 #: No form of the console is as large: the set-up of a large forecourt has some 100 kB.
@@ -19,11 +21,6 @@ BODY_BYTES_MAX = 4 * 1024 * 1024
 BODY_TIMEOUT_S = 60.0
 #: A client that takes nothing of an answer for this long is given up.
 SEND_TIMEOUT_S = 30.0
-
-_SENTENCES = {
-    408: b"The request did not come within a minute. Send it again.\n",
-    413: b"The request is larger than 4 MiB. Send less at once.\n",
-}
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -103,12 +100,12 @@ class BoundedClients:
 
         if _announced_bytes(scope) > BODY_BYTES_MAX:
             self._counts.bodies_too_large += 1
-            await _refuse(bounded_send, 413)
+            await _refuse(scope, bounded_send, 413)
             return
         try:
             await self._application(scope, bounded_receive, bounded_send)
         except _Refused as refused:
-            await _refuse(bounded_send, refused.status)
+            await _refuse(scope, bounded_send, refused.status)
 
 
 def _announced_bytes(scope: Any) -> int:
@@ -119,13 +116,14 @@ def _announced_bytes(scope: Any) -> int:
     return 0
 
 
-async def _refuse(send: Send, status: int) -> None:
-    """Answer with a sentence, and read no more of the connection."""
-    sentence = _SENTENCES[status]
-    headers = [
-        (b"Content-Type", b"text/plain; charset=utf-8"),
-        (b"Content-Length", b"%d" % len(sentence)),
+async def _refuse(scope: Any, send: Send, status: int) -> None:
+    """Answer why, and read no more of the connection."""
+    limits = {"mib_max": BODY_BYTES_MAX // 2**20, "seconds_max": int(BODY_TIMEOUT_S)}
+    answer: Any = await asyncio.to_thread(refused_answer, scope, status, **limits)
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.items()]
+    headers += [
+        (b"Content-Length", b"%d" % len(answer.content)),
         (b"Connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": sentence})
+    await send({"type": "http.response.body", "body": answer.content})

@@ -236,15 +236,23 @@ class TestBoundedClients:
         assert counts.answers_not_taken == 1
 
     @pytest.mark.parametrize(
-        ("headers", "bodies", "status", "count"),
+        ("headers", "bodies", "status", "count", "said"),
         [
-            ([(b"content-length", b"%d" % (BODY_BYTES_MAX + 1))], [], 413, "bodies_too_large"),
-            ([], [b"x" * BODY_BYTES_MAX, b"x"], 413, "bodies_too_large"),
-            ([], [b"x"], 408, "bodies_too_late"),
+            (
+                [(b"content-length", b"%d" % (BODY_BYTES_MAX + 1)), (b"host", b"elsewhere")],
+                [],
+                413,
+                "bodies_too_large",
+                "larger than the 4 MiB",
+            ),
+            ([], [b"x" * BODY_BYTES_MAX, b"x"], 413, "bodies_too_large", "send less at once"),
+            ([], [b"x"], 408, "bodies_too_late", "did not come whole within 60 seconds"),
+            ([(b"hx-request", b"true")], [b"x"], 408, "bodies_too_late", ""),
+            ([(b"accept-language", b"de")], [b"x"], 408, "bodies_too_late", 'lang="de"'),
         ],
     )
     async def test_who_sends_too_much_or_too_slowly_is_told(
-        self, headers: Any, bodies: list[bytes], status: int, count: str
+        self, headers: Any, bodies: list[bytes], status: int, count: str, said: str
     ) -> None:
         counts, sent = ClientCounts(), []
 
@@ -263,7 +271,12 @@ class TestBoundedClients:
         bounded = BoundedClients(page, counts=counts, body_timeout_s=0.1)
         await bounded(scope_of("/", "", *headers), receive, send)
         assert sent[0]["status"] == status
-        assert sent[1]["body"].endswith(b".\n")
+        text = " ".join(sent[1]["body"].decode().split())
+        assert said in text if said else text == ""
+        told = dict(sent[0]["headers"])
+        assert told[b"X-Failure"] == (b"late" if status == 408 else b"large")
+        assert told[b"Content-Length"] == b"%d" % len(sent[1]["body"])
+        assert b"default-src 'self'" in told[b"Content-Security-Policy"]
         assert getattr(counts, count) == 1
 
 
