@@ -23,7 +23,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
 from console.own_connection import connections_give_back, own_snapshot
-from console.spool import Spool, SpoolCancelled, SpoolReader, SpoolTooLarge, SpoolTooLong
+from console.spool import (
+    Spool,
+    SpoolCancelled,
+    SpoolNoRoom,
+    SpoolReader,
+    SpoolTooLarge,
+    SpoolTooLong,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +48,7 @@ CANCEL_TIMEOUT_S = 5.0
 BYTES_PER_MB = 1_000_000
 
 #: What becomes of an export; `left`: by its reader, before its end.
-OUTCOMES = ("sent", "left", "too_large", "too_long", "failed", "refused")
+OUTCOMES = ("sent", "left", "too_large", "no_room", "too_long", "failed", "refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +124,9 @@ async def export_answer(
         return await sync_to_async(_refusal)(request, reason, status=429)
     try:
         spool = _spool()
+    except SpoolNoRoom:
+        EXPORTS.give_back(person_id, "no_room")
+        return await sync_to_async(_refusal)(request, "room", status=507)
     except BaseException:
         EXPORTS.give_back(person_id, "failed")
         raise
@@ -135,6 +145,9 @@ async def export_answer(
         reader.close()
         reason = "large" if isinstance(error, SpoolTooLarge) else "long"
         return await sync_to_async(_refusal)(request, reason, status=422)
+    except SpoolNoRoom:
+        reader.close()
+        return await sync_to_async(_refusal)(request, "room", status=507)
     except BaseException:
         reader.close()
         raise
@@ -154,6 +167,7 @@ def _spool() -> Spool:
     return Spool(
         settings.VAR_DIR,
         bytes_max=settings.EXPORT_MB_MAX * BYTES_PER_MB,
+        bytes_left_min=settings.EXPORT_MB_LEFT_MIN * BYTES_PER_MB,
         writing_max_s=WRITING_MAX_S,
     )
 
@@ -166,6 +180,9 @@ def _write(export: Export, spool: Spool) -> None:
             with spool.cancelling(lambda: raw.cancel_safe(timeout=CANCEL_TIMEOUT_S)):
                 export.write(connection, spool)
     except (SpoolTooLarge, SpoolTooLong, SpoolCancelled):
+        raise
+    except SpoolNoRoom:
+        logger.warning("The export %s found no room in %s", export.name, settings.VAR_DIR)
         raise
     except (psycopg.errors.QueryCanceled, OperationalError) as error:
         if isinstance(error.__cause__ or error, psycopg.errors.QueryCanceled):
@@ -184,6 +201,8 @@ def _outcome(spool: Spool, *, is_whole: bool) -> str:
     match spool.error:
         case SpoolTooLarge():
             return "too_large"
+        case SpoolNoRoom():
+            return "no_room"
         case SpoolTooLong():
             return "too_long"
         case None | SpoolCancelled():

@@ -32,9 +32,8 @@ def refused_answer(scope: Any, status: int, *, mib_max: int, seconds_max: int) -
     """Return why a request was not taken: 413 for one too large, 408 for one that did not come."""
     request = ASGIRequest(scope, io.BytesIO())
     request.user = AnonymousUser()
-    return CSPMiddleware(
-        lambda asked: _answer(asked, status, {"mib_max": mib_max, "seconds_max": seconds_max})
-    )(request)
+    response = _answer(request, status, {"mib_max": mib_max, "seconds_max": seconds_max})
+    return CSPMiddleware(lambda asked: response).process_response(request, response)
 
 
 def _answer(request: Any, status: int, limits: dict[str, int]) -> HttpResponse:

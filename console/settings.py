@@ -47,6 +47,8 @@ MQTT_IS_EMBEDDED = not env.str("MQTT_URL", default="")
 EXPORTS_MAX = env.int("EXPORTS_MAX", default=6)
 EXPORTS_PER_PERSON_MAX = env.int("EXPORTS_PER_PERSON_MAX", default=2)
 EXPORT_MB_MAX = env.int("EXPORT_MB_MAX", default=4_000)
+# So much of the disk of VAR_DIR stays free whatever is exported: others write to it, too.
+EXPORT_MB_LEFT_MIN = env.int("EXPORT_MB_LEFT_MIN", default=500)
 #: Live pages that one person keeps a stream to at a time, all browsers together.
 STREAMS_PER_PERSON_MAX = env.int("STREAMS_PER_PERSON_MAX", default=24)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -24,6 +26,10 @@ class SpoolTooLarge(Exception):
     """More was written than the spool may hold."""
 
 
+class SpoolNoRoom(Exception):
+    """The disk would have less room left than is kept for others."""
+
+
 class SpoolTooLong(Exception):
     """Writing or reading took longer than it may."""
 
@@ -35,10 +41,16 @@ class SpoolCancelled(Exception):
 class Spool:
     """The file, its writer's side and how it ended. Made where the reader waits, in an event loop.
 
-    Invariant: the file is open until both sides are through with it.
+    Invariant: the file is open until both sides are through with it. It never takes the disk's
+    last `bytes_left_min` bytes: SpoolNoRoom, also when there is no room to begin with.
     """
 
-    def __init__(self, folder: Path, *, bytes_max: int, writing_max_s: float) -> None:
+    def __init__(
+        self, folder: Path, *, bytes_max: int, writing_max_s: float, bytes_left_min: int = 0
+    ) -> None:
+        self._folder = folder
+        self._bytes_left_min = bytes_left_min
+        self._look_for_room(0)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self._bytes_max = bytes_max
         self._writing_until = time.monotonic() + writing_max_s
@@ -63,7 +75,7 @@ class Spool:
         threading.Thread(target=self._run, args=[write], name="spool", daemon=True).start()
 
     def write(self, data: bytes, /) -> int:
-        """Take data. SpoolTooLarge, SpoolTooLong and SpoolCancelled end the writing."""
+        """Take data. Ended by SpoolTooLarge, SpoolNoRoom, SpoolTooLong and SpoolCancelled."""
         self._waiting += data
         if len(self._waiting) >= PIECE_BYTES:
             self.flush_piece()
@@ -80,13 +92,24 @@ class Spool:
             raise SpoolTooLong
         if self.size + len(self._waiting) > self._bytes_max:
             raise SpoolTooLarge
+        self._look_for_room(len(self._waiting))
         view = memoryview(bytes(self._waiting))
         self._waiting.clear()
-        while view:
-            written = self._file.write(view)
-            self.size += written
-            view = view[written:]
+        try:
+            while view:
+                written = self._file.write(view)
+                self.size += written
+                view = view[written:]
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise SpoolNoRoom from error
+            raise
         self._tell(self._grown)
+
+    def _look_for_room(self, bytes_more: int) -> None:
+        # Looked at each time: others write to the disk, too.
+        if shutil.disk_usage(self._folder).free - bytes_more < self._bytes_left_min:
+            raise SpoolNoRoom
 
     @contextlib.contextmanager
     def cancelling(self, cancel: Callable[[], None]) -> Iterator[None]:

@@ -120,6 +120,18 @@ def test_one_that_is_too_large_says_so_instead(settings: Any, outcomes: Any) -> 
     assert outcomes == {"too_large": 1}
 
 
+def test_one_that_finds_no_room_says_so_instead(settings: Any, outcomes: Any) -> None:
+    one = client_of(make_user())
+    record()
+    settings.EXPORT_MB_LEFT_MIN = 10**9
+    answer = one.get(JSONL)
+    assert answer.status_code == 507
+    assert "The disk of the console is too full for it." in answer.text
+    settings.EXPORT_MB_LEFT_MIN = 0
+    content(one.get(JSONL))
+    assert outcomes == {"no_room": 1, "sent": 1}
+
+
 @pytest.mark.parametrize("writing_max_s", [-1, 0])
 def test_one_that_takes_too_long_says_so_instead(
     monkeypatch: pytest.MonkeyPatch, outcomes: Any, writing_max_s: int

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from console.spool import PIECE_BYTES, Spool, SpoolCancelled, SpoolReader, SpoolTooLarge
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from console.spool import (
+    PIECE_BYTES,
+    Spool,
+    SpoolCancelled,
+    SpoolNoRoom,
+    SpoolReader,
+    SpoolTooLarge,
+)
 
 ENDED_MAX_S = 10
 
@@ -114,6 +119,53 @@ async def test_a_reader_whom_nobody_holds_leaves(tmp_path: Path) -> None:
     gc.collect()
     assert closed == [False]
     assert await is_closed(spool)
+
+
+async def test_one_leaves_the_disk_the_room_that_others_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [3 * PIECE_BYTES]
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda folder: SimpleNamespace(free=free[0] - spool_size())
+    )
+    spools: list[Spool] = []
+
+    def spool_size() -> int:
+        return sum(spool.size for spool in spools)
+
+    def make() -> Spool:
+        return Spool(
+            tmp_path, bytes_max=9 * PIECE_BYTES, writing_max_s=60, bytes_left_min=2 * PIECE_BYTES
+        )
+
+    spools.append(make())
+    reader, closed = make_reader(spools[0])
+
+    def write(spool: Spool) -> None:
+        spool.write(b"a" * PIECE_BYTES)
+        spool.write(b"b" * PIECE_BYTES)
+
+    spools[0].start(write)
+    with pytest.raises(SpoolNoRoom):
+        await spools[0].ended()
+    assert spools[0].size == PIECE_BYTES
+    reader.close()
+    assert closed == [False]
+    free[0] = PIECE_BYTES
+    with pytest.raises(SpoolNoRoom):
+        make()
+
+
+async def test_one_that_fills_the_disk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Path("/dev/full").open("wb", buffering=0)  # noqa: ASYNC230, SIM115
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: full)
+    spool = make_spool(tmp_path)
+    spool.start(lambda spool: spool.write(b"a"))
+    with pytest.raises(SpoolNoRoom):
+        await spool.ended()
+    spool.release()
 
 
 @pytest.mark.parametrize("fault", [SpoolTooLarge, ValueError])
