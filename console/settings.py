@@ -38,6 +38,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 #: The folder of the keys that sign seals (`ledger.signing`): out of the database's reach.
 SEAL_KEYS = Path(env.str("SEAL_KEYS", default=str(VAR_DIR / "seal-keys"))).resolve()
+#: Where the worker keeps a copy of every seal (`ledger.seal_series`), with which verify_ledger
+#: compares; empty: nowhere.
+SEAL_SERIES = env.str("SEAL_SERIES", default=str(VAR_DIR / "seals"))
 
 #: True while the database and the broker are the embedded ones.
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")

@@ -97,18 +97,26 @@ def public_keys_pem() -> dict[str, str]:
 def seal_sign(statement: Statement) -> Signed:
     """Sign a seal with the newest key, which is made where there is none. SigningError if not."""
     name = _newest() or key_make()
-    return Signed(name, _private_key(name).sign(statement.text(name)))
+    return Signed(name, sign(name, statement.text(name)))
 
 
 def is_signed(statement: Statement, signed: Signed, keys: dict[str, bytes]) -> bool:
     """Say whether a signature is of this statement; False, too, where the key is not known."""
+    return is_signature(signed, statement.text(signed.key_id), keys)
+
+
+def sign(key_id: str, text: bytes) -> bytes:
+    """Return the signature of a key over a text. SigningError if the key cannot be read."""
+    return _private_key(key_id).sign(text)
+
+
+def is_signature(signed: Signed, text: bytes, keys: dict[str, bytes]) -> bool:
+    """Say whether a signature is of this text; False, too, where the key is not known."""
     raw = keys.get(signed.key_id)
     if raw is None:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(raw).verify(
-            signed.signature, statement.text(signed.key_id)
-        )
+        Ed25519PublicKey.from_public_bytes(raw).verify(signed.signature, text)
     except InvalidSignature:
         return False
     return True

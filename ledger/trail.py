@@ -30,7 +30,8 @@ from typing import Any, NamedTuple
 #: What stands for the link before the first one.
 NO_LINK = bytes(32)
 
-_HEAD = "SELECT number, digest FROM audit_link ORDER BY number DESC LIMIT 1"
+#: Asks for the newest link.
+HEAD = "SELECT number, digest FROM audit_link ORDER BY number DESC LIMIT 1"
 
 
 class Head(NamedTuple):
@@ -42,7 +43,7 @@ class Head(NamedTuple):
 
 def trail_head(cursor: Any) -> Head:
     """Return the newest link; that of an empty trail has number 0."""
-    cursor.execute(_HEAD)
+    cursor.execute(HEAD)
     row = cursor.fetchone()
     return Head(row[0], bytes(row[1])) if row else Head()
 

@@ -9,7 +9,7 @@ days are read a stretch at a time, so memory does not grow with the ledger.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import zip_longest
@@ -23,6 +23,7 @@ from ledger import canonical
 from ledger.faults import Fault
 from ledger.models import DaySeal, FiscalDay, Site
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.series_verification import series_verify
 from ledger.trail_verification import trail_verify
 
 #: A stretch of a site's days that one statement reads; its lines stay in memory, its entries do
@@ -47,6 +48,7 @@ class Verdict:
     copies: int = 0
     signatures: int = 0
     events: int = 0
+    in_series: int = 0
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -73,11 +75,14 @@ def ledger_verify(
     first: datetime.date | None = None,
     last: datetime.date | None = None,
     copies: Mapping[str, SealCopy] | None = None,
+    series: Collection[Path] = (),
+    are_all_sites: bool = True,
     on_days: Callable[[int], None] = lambda _count: None,
 ) -> Verdict:
     """Verify the days of these sites from `first` to `last`, both None for all of them.
 
-    `copies` are what sites hold, by their code; `on_days` hears of how many days were verified.
+    `copies` are what sites hold, by their code; `series` are copies outside of the database, whose
+    other sites are missed where `are_all_sites`; `on_days` hears of how many days were verified.
     """
     verdict = Verdict(faults=guards_verify())
     for site in sites:
@@ -88,6 +93,12 @@ def ledger_verify(
     verdict.signatures, verdict.events = trail.signatures, trail.head.number
     verdict.faults += trail.faults
     verdict.notes += trail.notes
+    for path in series:
+        compared = series_verify(
+            path, sites=sites, first=first, last=last, are_all_sites=are_all_sites
+        )
+        verdict.in_series += compared.seals
+        verdict.faults += compared.faults
     return verdict
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from console.models import Role, User
-from ledger.models import Explanation, FiscalDay
+from ledger.models import AuditEvent, Explanation, FiscalDay
 from ledger.selectors.reconciliation import reconciliation
 from ledger.services.days import day_close
 from ledger.services.sealing import day_seal, difference_explain, seal_propose
@@ -54,6 +56,18 @@ def tamper(statement: str, *parameters: Any) -> None:
         cursor.execute("SET session_replication_role = DEFAULT")
 
 
+class _Undone(Exception):
+    """Rolls a savepoint back."""
+
+
+@contextlib.contextmanager
+def undone() -> Iterator[None]:
+    """Take back what is done inside: many kinds of tampering with one ledger."""
+    with contextlib.suppress(_Undone), transaction.atomic():
+        yield
+        raise _Undone
+
+
 def forget_signatures() -> None:
     """Leave the seals as they were before they were signed, and the audit trail a chain."""
     tamper(
@@ -72,5 +86,6 @@ def forget_signatures() -> None:
 def link_anew() -> None:
     """Make the chain of the audit trail anew, as nobody can who leaves the signatures alone."""
     tamper("DELETE FROM audit_link")
-    tamper("INSERT INTO audit_unlinked SELECT id FROM audit_event ON CONFLICT DO NOTHING")
+    if AuditEvent.objects.exists():
+        tamper("INSERT INTO audit_unlinked SELECT id FROM audit_event ON CONFLICT DO NOTHING")
     trail_link()

@@ -13,6 +13,8 @@ TEST_VAR_DIR = (
 )
 os.environ["VAR_DIR"] = str(TEST_VAR_DIR)
 os.environ["SECRET_KEY"] = "the-tests-protect-nothing"
+# A copy of the seals would outlive the test's database.
+os.environ["SEAL_SERIES"] = ""
 for name in ("DATABASE_URL", "MQTT_URL", "MQTT_CA", "MQTT_CA_FILE", "DEBUG"):
     os.environ.pop(name, None)
 

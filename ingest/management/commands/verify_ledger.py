@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ingest.mqtt import BrokerAddress
 from ingest.seal_copies import seal_copies
 from ledger.models import Site
+from ledger.seal_series import has_series
 from ledger.verification import SealCopy, Verdict, days_to_verify, ledger_verify
 
 #: How many faults are named; all are counted.
@@ -26,9 +28,10 @@ class Command(BaseCommand):
     """Verify, and say what was looked at and what is wrong."""
 
     help = (
-        "Verifies seals, the chain they form, running totals, postings, and the guards that keep "
-        "rows from being changed; names the first broken row. Exit code 0 when everything agrees, "
-        "1 when something does not, 2 when it cannot be asked like that."
+        "Verifies seals, the chain they form, their signatures, the chain of the audit trail, "
+        "running totals, postings, and the guards that keep rows from being changed, and compares "
+        "with copies outside of the database; names the first broken row. Exit code 0 when "
+        "everything agrees, 1 when something does not, 2 when it cannot be asked like that."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,6 +41,14 @@ class Command(BaseCommand):
         )
         parser.add_argument("--from", dest="first", metavar="DATE", help="from this fiscal day")
         parser.add_argument("--to", dest="last", metavar="DATE", help="to this fiscal day")
+        parser.add_argument(
+            "--against",
+            action="append",
+            type=Path,
+            metavar="FILE_OR_FOLDER",
+            help="compare with a copy that export_seals or a site keeps; repeatable "
+            "(default: SEAL_SERIES, once there is something in it)",
+        )
         parser.add_argument(
             "--broker",
             nargs="?",
@@ -54,6 +65,7 @@ class Command(BaseCommand):
             raise CommandError(f"{last} is before {first}.", returncode=EXIT_USAGE)
         sites = _sites(options["site"])
         copies = _copies(options["broker"]) if options["broker"] else None
+        series = _series(options["against"])
         console = Console(file=self.stdout, soft_wrap=True)  # type: ignore[arg-type]
         columns = (
             TextColumn("Verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("fiscal days,"),
@@ -66,9 +78,11 @@ class Command(BaseCommand):
                 first=first,
                 last=last,
                 copies=copies,
+                series=series,
+                are_all_sites=not options["site"],
                 on_days=lambda count: progress.advance(task, count),
             )
-        console.print(_looked_at(verdict, copies))
+        console.print(_looked_at(verdict, copies, series))
         for note in verdict.notes[:FAULTS_SHOWN_MAX]:
             console.print(note + ".")
         if verdict.faults:
@@ -105,13 +119,23 @@ def _copies(url: str) -> dict[str, SealCopy]:
         ) from error
 
 
-def _looked_at(verdict: Verdict, copies: dict[str, SealCopy] | None) -> str:
+def _series(given: list[Path] | None) -> list[Path]:
+    if given:
+        return given
+    usual = Path(settings.SEAL_SERIES) if settings.SEAL_SERIES else None
+    return [usual] if usual and has_series(usual) else []
+
+
+def _looked_at(verdict: Verdict, copies: dict[str, SealCopy] | None, series: list[Path]) -> str:
     entries, days = _count(verdict.entries, "entry", "entries"), _count(verdict.days, "fiscal day")
     said = f"{entries} of {days}, {verdict.sealed:,} of them sealed"
     said += f" ({_count(verdict.signatures, 'signature')})"
     if verdict.missing:
         said += f"; {_count(verdict.missing, 'entry is', 'entries are')} missing"
     said += f"; {_count(verdict.events, 'event')} of the audit trail"
+    if series:
+        copied = _count(verdict.in_series, "seal")
+        said += f"; {copied} of {', '.join(map(str, series))} compared"
     if copies is not None:
         said += f"; {_count(verdict.copies, 'copy', 'copies')} of the sites compared"
     return said + "."
