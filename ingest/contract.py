@@ -238,8 +238,10 @@ class PriceCommand(Struct, kw_only=True, tag_field="command", tag="prices"):
 class Seal(Struct, kw_only=True):
     """Console to site, retained: the newest seal of its ledger, to be kept. Topic `seals`.
 
-    `seal` and `previous_seal` are 64 hexadecimal digits; `perpetual_total` is the turnover of all
-    sealed days, in the site's currency.
+    A site keeps every seal that it is sent, and never overwrites one: only so does it tell a seal
+    that was replaced. `seal` and `previous_seal` are 64 hexadecimal digits; `perpetual_total` is
+    the turnover of all sealed days, in the site's currency. `signature` (128 hexadecimal digits) is
+    made with the key named `key` over the seal and the head of the audit trail.
     """
 
     fiscal_day: datetime.date
@@ -248,6 +250,10 @@ class Seal(Struct, kw_only=True):
     previous_seal: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     perpetual_total: Decimal
     sealed_at: Time
+    key: str | None = None
+    signature: Annotated[str, Meta(pattern="^[0-9a-f]{128}$")] | None = None
+    trail_number: Annotated[int, Meta(ge=0)] | None = None
+    trail_digest: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 def topic(site_code: str, *lane: str | int) -> str:

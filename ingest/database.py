@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _STAGE_ENTRIES = load("stage_entries")
 
 #: One for batches, one for live states, pulses and partitions, one for commands to sites, one for
-#: what was released from quarantine, one for silent fuelling points.
-POOL_CONNECTIONS_MAX = 5
+#: what was released from quarantine, one for silent fuelling points, one for the audit trail.
+POOL_CONNECTIONS_MAX = 6
 POOL_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_MS = 10_000

@@ -3,7 +3,8 @@
 A broker that was restarted without its memory, or whose session somebody ended, says so as the
 worker connects: there is no session, where there was one. Acknowledged messages may be lost then.
 The sites keep theirs until they are sealed, so they are asked to send them again: what the ledger
-has already is recognised by its key.
+has already is recognised by its key. What the broker retained for the sites may be gone as well, so
+their newest seals are published again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _ASK_SINCE = load("ask_since")
 _SESSION_LOST = load("session_lost")
+_SEALS_AGAIN = load("seals_again")
 
 #: A site that was asked for the same is asked again after this long, and not before.
 ASKED_AGAIN_AFTER_S = 600
@@ -31,12 +33,14 @@ OPEN_DAYS_MAX = 7
 async def ask_sites(connection: AsyncConnection[Any], *, worker: str) -> int | None:
     """Ask all sites for what they sent since the worker was connected. Returns how many.
 
-    None for a worker that never was: it had no session to lose. One transaction, which waits for
+    None for a worker that never was: it had no session to lose. Seals are published again in either
+    case, since another worker may have put them there. One transaction, which waits for
     another worker's of the same kind; psycopg errors pass through, with nobody asked.
     """
     now = datetime.datetime.now(datetime.UTC)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('ingest session lost'))")
+        await connection.execute(_SEALS_AGAIN, {"now": now})
         cursor = await connection.execute(
             "SELECT connected_at FROM ingest_worker WHERE name = %s", [worker]
         )

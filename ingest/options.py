@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingest.contract import SUBSCRIPTION
 from ingest.mqtt import BrokerAddress
@@ -13,13 +14,15 @@ from ingest.topics import ALL_SITES, Share
 class WorkerOptions:
     """How a worker is set up.
 
-    Workers of one `group` divide the messages among them, those with a `share` the sites.
+    Workers of one `group` divide the messages among them, those with a `share` the sites. `series`
+    is where a copy of the seals is kept, None: nowhere.
     """
 
     broker: BrokerAddress
     name: str = "ingest"
     group: str = ""
     share: Share = ALL_SITES
+    series: Path | None = None
 
     @property
     def subscription(self) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from ingest import contract
 from ingest.mqtt import CONNECT_TIMEOUT_S, BrokerAddress, opened
 from ingest.topics import SEALS
-from ledger.verification import SealCopy
+from ledger.copy_verification import SealCopy
 
 #: A broker sends what it retains at once after the subscription; when it has been silent for so
 #: long, there is no more.

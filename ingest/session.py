@@ -31,6 +31,7 @@ from ingest.releases import Releases
 from ingest.silences import watch_silences
 from ingest.sites import SiteRegistry
 from ingest.store import Outcome, store
+from ingest.trail_keeping import SealKeeper, link_events
 from ingest.waiting import Backoff, first_of
 from ledger.models.operations import IngestWorker
 
@@ -87,6 +88,7 @@ class Session:
         self.releases = Releases(
             pool, self.sites, worker_name=options.name, on_replayed=self._count_replayed
         )
+        self.seal_keeper = SealKeeper(pool, options.series)
         self.changed_sites: set[int] = set()
         self.known_months: set[tuple[int, int]] = set()
         self.link: mqtt.Link | None = None
@@ -117,6 +119,11 @@ class Session:
         async with self.pool.connection() as connection:
             await self.sites.load(connection)
 
+    def ring_commands(self) -> None:
+        """Look soon whether a command waits: who seals a day writes one."""
+        self.outbox.ring()
+        self.seal_keeper.ring()
+
     async def work(self) -> None:
         """Receive and store until stopped; then store what was received and leave."""
         async with asyncio.TaskGroup() as tasks:
@@ -126,6 +133,8 @@ class Session:
                 tasks.create_task(self._housekeeping()),
                 tasks.create_task(self.releases.run()),
                 tasks.create_task(watch_silences(self.pool)),
+                tasks.create_task(link_events(self.pool)),
+                tasks.create_task(self.seal_keeper.run()),
             ]
             await self._receive_from_broker()
             for helper in helpers:

@@ -5,6 +5,7 @@
     broker ◀─ Link ◀─ outbox ◀─ commands that the console wrote for sites
     quarantine ─▶ releases ─▶ decode ─▶ commit: what people released goes the same way
     last sales ─▶ silences: which fuelling points look dead
+    audit trail ─▶ links; seals ─▶ their copy outside of the database
 
 While one batch is being committed the next one fills, so batches grow by themselves as the load
 does. All is bounded: a full batch stops the receiving, a full inbox stops the reading of the
@@ -111,7 +112,7 @@ class Worker:
                     watch = tasks.create_task(
                         lease.watch(
                             on_sites_changed=session.reload_sites,
-                            on_commands=session.outbox.ring,
+                            on_commands=session.ring_commands,
                             on_releases=session.releases.ring,
                         )
                     )

@@ -256,12 +256,15 @@ def _seal_line(row: tuple[Any, ...]) -> bytes:
 
 
 def _trail_line(head: Head, now: datetime.datetime) -> bytes:
-    at, key_id = _written(now), signing.newest_key()
-    told = {"number": head.number, "digest": head.digest.hex(), "at": at}
-    signature = ""
-    if key_id:
-        signature = signing.sign(key_id, trail_statement(key_id=key_id, **told)).hex()
-    return _line({"line": TRAIL_LINE, **told, "key": key_id, "signature": signature})
+    at, digest = _written(now), head.digest.hex()
+    key_id, signature = "", ""
+    # Without a key, or one that can be read here, the line goes unsigned: the copy matters more.
+    with contextlib.suppress(signing.SigningError):
+        if newest := signing.newest_key():
+            text = trail_statement(key_id=newest, number=head.number, digest=digest, at=at)
+            key_id, signature = newest, signing.sign(newest, text).hex()
+    told = {"number": head.number, "digest": digest, "at": at, "key": key_id}
+    return _line({"line": TRAIL_LINE, **told, "signature": signature})
 
 
 def _written(at: datetime.datetime) -> str:

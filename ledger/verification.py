@@ -18,8 +18,10 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q
+from django.utils import timezone
 
 from ledger import canonical
+from ledger.copy_verification import SealCopy, copy_verify
 from ledger.faults import Fault
 from ledger.models import DaySeal, FiscalDay, Site
 from ledger.models.entry import TURNOVER_KINDS
@@ -53,15 +55,6 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealCopy:
-    """The newest seal as a site holds it."""
-
-    fiscal_day: datetime.date
-    z_number: int
-    seal: str
-
-
 def guards_verify() -> list[Fault]:
     """Return what is missing of the triggers that keep the ledger from being changed."""
     with connection.cursor() as cursor:
@@ -84,11 +77,14 @@ def ledger_verify(
     `copies` are what sites hold, by their code; `series` are copies outside of the database, whose
     other sites are missed where `are_all_sites`; `on_days` hears of how many days were verified.
     """
-    verdict = Verdict(faults=guards_verify())
+    verdict, began = Verdict(faults=guards_verify()), timezone.now()
     for site in sites:
         _verify_site(site, first, last, verdict, on_days)
-        if copies is not None and (fault := _compare_copy(site, copies.get(site.code), verdict)):
-            verdict.faults.append(fault)
+        if copies is not None:
+            copied = copy_verify(site, copies.get(site.code), before=began)
+            verdict.copies += site.code in copies
+            verdict.faults += copied.faults
+            verdict.notes += copied.notes
     trail = trail_verify(sites=sites, first=first, last=last)
     verdict.signatures, verdict.events = trail.signatures, trail.head.number
     verdict.faults += trail.faults
@@ -299,21 +295,6 @@ def _verify_months(
         )
         for month, what in cursor.fetchall():
             yield _fault(site, month, what)
-
-
-def _compare_copy(site: Site, copy: SealCopy | None, verdict: Verdict) -> Fault | None:
-    newest = FiscalDay.objects.filter(site=site).exclude(seal=None)
-    if copy is None:
-        if newest.exists():
-            verdict.notes.append(f"{site.code} holds no copy of its seal")
-        return None
-    verdict.copies += 1
-    day = newest.filter(fiscal_day=copy.fiscal_day).first()
-    if day is None:
-        return _fault(site, copy.fiscal_day, "the site holds a seal of a day that is not sealed")
-    if (day.z_number, day.seal_hex) != (copy.z_number, copy.seal):
-        return _fault(site, copy.fiscal_day, "the site holds another seal of this day")
-    return None
 
 
 def _fault(site: Site, fiscal_day: datetime.date, what: Any) -> Fault:

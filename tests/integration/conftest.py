@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,9 @@ class Rig:
     name: str
     workers: list[WorkerProcess] = field(default_factory=list)
 
-    def start_worker(self, *arguments: str, mqtt_url: str = "") -> WorkerProcess:
+    def start_worker(
+        self, *arguments: str, mqtt_url: str = "", env: Sequence[str] = ()
+    ) -> WorkerProcess:
         """Start a worker of the rig's name; what it does is waited for with `until`."""
         worker = WorkerProcess.start(
             "--name",
@@ -44,6 +46,7 @@ class Rig:
             log=self.folder / f"worker-{len(self.workers)}.log",
             database_url=self.database_url,
             mqtt_url=mqtt_url or self.broker.url,
+            env=env,
         )
         self.workers.append(worker)
         return worker

@@ -13,19 +13,24 @@ from typing import Any
 import aiomqtt
 import psycopg
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from console.models import Role
 from ingest.lost_session import ask_sites
+from ingest.mqtt import BrokerAddress as Address
+from ingest.seal_copies import seal_copies
+from ledger.copy_verification import SealCopy
 from ledger.models import AuditEvent, Command, FiscalDay, IngestWorker
 from ledger.selectors.ingest import ingest_pulse
 from tests.conftest import BrokerAddress
-from tests.factories import make_forecourt, make_user
+from tests.factories import make_day, make_forecourt, make_user
 from tests.integration.conftest import Rig, RigMaker
 from tests.integration.test_ingest_outcomes import LEDGER, entry
 from tests.mosquitto import Mosquitto
+from tests.sealing import sealed
 
 NOW = datetime.datetime.now(datetime.UTC)
 COMMANDS = "forecourt/v1/LON-1/commands"
@@ -89,6 +94,27 @@ async def test_a_restarted_broker_that_forgot_makes_the_sites_send_again(
         await site.publish(LEDGER, json.dumps([entry(1), entry(2)]), qos=1)
         await rig.until("SELECT count(*) FROM entry", 2)
     await rig.until("SELECT sites_asked FROM ingest_worker", 1)
+
+
+async def test_a_restarted_broker_that_forgot_is_sent_the_newest_seals_again(
+    make_rig: RigMaker, forgetful: Mosquitto
+) -> None:
+    newest = await sync_to_async(_seal_two_days)()
+    rig = await make_rig(BrokerAddress(forgetful.port))
+    rig.start_worker()
+    sent = "SELECT count(*) FROM command WHERE kind = 'seal' AND sent_at IS NOT NULL"
+    await rig.until(sent, 2)
+    await restart(forgetful)
+    await rig.until(sent, 3)
+    assert await seal_copies(Address.parse(rig.broker.url)) == {"LON-1": newest}
+
+
+def _seal_two_days() -> SealCopy:
+    site = make_forecourt("LON-1")
+    sealed(make_day(site, fiscal_day="2026-11-19"))
+    day = sealed(make_day(site, fiscal_day="2026-11-20"))
+    connection.close()
+    return SealCopy(fiscal_day=day.fiscal_day, z_number=2, seal=day.seal_hex)
 
 
 async def test_a_site_that_is_not_there_is_asked_once_it_is(

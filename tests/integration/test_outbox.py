@@ -18,16 +18,17 @@ from django.utils import timezone
 from console.models import User
 from ingest.mqtt import BrokerAddress as Address
 from ingest.seal_copies import seal_copies
+from ledger.copy_verification import SealCopy
 from ledger.models import Command, FiscalDay, Site
 from ledger.selectors.resends import DayResend, ResendStatus, day_resend
 from ledger.services.resends import resend_request
-from ledger.verification import SealCopy
+from ledger.verification import ledger_verify
 from tests.conftest import BrokerAddress
 from tests.factories import make_day, make_forecourt, make_user
 from tests.integration.conftest import Rig, RigMaker
 from tests.integration.test_ingest_outcomes import LEDGER, entry, rows
 from tests.mosquitto import Mosquitto
-from tests.sealing import sealed
+from tests.sealing import sealed, tamper
 
 COMMANDS = "forecourt/v1/LON-1/commands"
 MISSING = "SELECT highest_sequence - entry_count FROM fiscal_day"
@@ -193,18 +194,59 @@ async def test_a_worker_that_is_killed_leaves_no_command_claimed(
     await rig.until(SENT, 200)
 
 
-async def test_a_seal_is_kept_by_the_broker_for_the_site(rig: Rig) -> None:
-    newest = await sync_to_async(_seal_two_days)()
-    rig.start_worker()
+async def test_a_seal_is_kept_by_the_broker_for_the_site_and_in_the_copy(
+    rig: Rig, tmp_path: Path
+) -> None:
+    newest = await sync_to_async(_seal)("2026-11-19", "2026-11-20")
+    rig.start_worker(env=[f"SEAL_SERIES={tmp_path}/seals"])
     await rig.until(SENT, 2)
     copies = await seal_copies(Address.parse(rig.broker.url))
     assert copies == {"LON-1": newest}
+    # What is recorded is linked, and what is sealed while the worker runs is added to the copy.
+    await sync_to_async(_seal)("2026-11-21")
+    await rig.until(SENT, 3)
+    await rig.until("SELECT count(*) FROM audit_unlinked", 0)
+    async with asyncio.timeout(20):
+        while _z_numbers(tmp_path / "seals") != [1, 2, 3]:  # noqa: ASYNC110 a file tells nobody
+            await asyncio.sleep(0.05)
+    assert await sync_to_async(_faults)(tmp_path / "seals") == []
 
 
-def _seal_two_days() -> SealCopy:
-    """Seal two days. Returns the copy that the site is to hold afterwards."""
+async def test_seals_that_somebody_took_out_of_the_database_do_not_end_the_worker(
+    embedded_rig: Rig,
+) -> None:
+    await sync_to_async(_seal)("2026-11-19")
+    await sync_to_async(_unseal_all)()
+    worker = embedded_rig.start_worker()
+    await embedded_rig.until(SENT, 1)
+    assert "is gone from the database" in worker.log.read_text()
+    assert worker.is_running
+
+
+def _seal(*days: str) -> SealCopy:
+    """Seal days. Returns the copy that the site is to hold afterwards."""
     site = Site.objects.get()
-    sealed(make_day(site, fiscal_day="2026-11-19"))
-    day = sealed(make_day(site, fiscal_day="2026-11-20"))
+    for each in days:
+        day = sealed(make_day(site, fiscal_day=each))
     connection.close()
-    return SealCopy(fiscal_day=day.fiscal_day, z_number=2, seal=day.seal_hex)
+    assert day.z_number is not None
+    return SealCopy(fiscal_day=day.fiscal_day, z_number=day.z_number, seal=day.seal_hex)
+
+
+def _unseal_all() -> None:
+    tamper(
+        "UPDATE fiscal_day SET seal = NULL, z_number = NULL, perpetual_total = NULL,"
+        " sealed_by_id = NULL, sealed_at = NULL"
+    )
+    connection.close()
+
+
+def _z_numbers(series: Path) -> list[int]:
+    lines = [line for path in series.glob("*.jsonl") for line in path.read_text().splitlines()]
+    return [told["z_number"] for told in map(json.loads, lines) if told["line"] == "seal"]
+
+
+def _faults(series: Path) -> list[str]:
+    found = ledger_verify(sites=list(Site.objects.all()), series=[series]).faults
+    connection.close()
+    return [str(fault) for fault in found]

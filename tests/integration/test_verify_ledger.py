@@ -14,7 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from console.models import Role
+from ledger.copy_verification import SealCopy
 from ledger.models import (
+    Command,
     Correction,
     DaySeal,
     DeclaredTotal,
@@ -30,7 +32,7 @@ from ledger.selectors.reports_day import day_report
 from ledger.services.corrections import Draft, correction_approve, correction_propose
 from ledger.services.month_totals import months_sum_up
 from ledger.sql import statement
-from ledger.verification import SealCopy, guards_verify, ledger_verify
+from ledger.verification import guards_verify, ledger_verify
 from tests.factories import make_day, make_forecourt, make_user
 from tests.sealing import explain_all, forget_signatures, sealed, tamper
 
@@ -257,9 +259,29 @@ class TestTheCopyOfTheSite:
             "HILL 2026-11-22: the site holds a seal of a day that is not sealed"
         ]
 
-    def test_a_site_without_one_is_only_noted(self, site: Site) -> None:
+    def test_a_site_without_one_is_noted_until_one_was_published(self, site: Site) -> None:
         verdict = ledger_verify(sites=[site], copies={})
-        assert (verdict.faults, verdict.notes) == ([], ["HILL holds no copy of its seal"])
+        assert verdict.faults == []
+        assert verdict.notes == ["HILL holds no copy of its seal; none was published yet"]
+        hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        Command.objects.update(sent_at=hour_ago)
+        said = "the site holds no copy of a seal, though this day's was published"
+        assert faults(site, copies={}) == [f"HILL {SECOND}: {said}"]
+        # One that waits to be published again may take the place of what a broker forgot.
+        Command.objects.filter(fiscal_day=SECOND).update(sent_at=None)
+        assert faults(site, copies={}) == []
+
+    def test_an_older_one_is_noted(self, site: Site) -> None:
+        hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        Command.objects.filter(fiscal_day=FIRST).update(sent_at=hour_ago)
+        Command.objects.filter(fiscal_day=SECOND).update(sent_at=hour_ago)
+        first = FiscalDay.objects.get(fiscal_day=FIRST)
+        copies = self.copy(fiscal_day=first.fiscal_day, z_number=1, seal=first.seal_hex)
+        verdict = ledger_verify(sites=[site], copies=copies)
+        assert verdict.faults == []
+        assert verdict.notes == [
+            f"HILL holds an older seal than that of {SECOND}, which was published"
+        ]
 
 
 class TestTheCommand:

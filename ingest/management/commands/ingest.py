@@ -11,6 +11,7 @@ import signal
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -98,6 +99,7 @@ class Command(BaseCommand):
             name=f"{options['name']}{share.suffix}",
             group=options["group"],
             share=share,
+            series=Path(settings.SEAL_SERIES) if settings.SEAL_SERIES else None,
         )
         worker = Worker(worker_options, on_pulse=self._on_pulse())
         _collect_seldom()

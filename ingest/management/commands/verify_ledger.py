@@ -15,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ingest.mqtt import BrokerAddress
 from ingest.seal_copies import seal_copies
+from ledger.copy_verification import SealCopy
 from ledger.models import Site
 from ledger.seal_series import has_series
-from ledger.verification import SealCopy, Verdict, days_to_verify, ledger_verify
+from ledger.verification import Verdict, days_to_verify, ledger_verify
 
 #: How many faults are named; all are counted.
 FAULTS_SHOWN_MAX = 20
