@@ -41,6 +41,10 @@ SEAL_KEYS = Path(env.str("SEAL_KEYS", default=str(VAR_DIR / "seal-keys"))).resol
 #: Where the worker keeps a copy of every seal (`ledger.seal_series`), with which verify_ledger
 #: compares; empty: nowhere.
 SEAL_SERIES = env.str("SEAL_SERIES", default=str(VAR_DIR / "seals"))
+#: The authority (RFC 3161) that export_seals has its copies stamped by with the time, empty: none;
+#: and the certificates to trust it by, as PEM.
+TIME_STAMP_URL = env.str("TIME_STAMP_URL", default="")
+TIME_STAMP_CA = env.str("TIME_STAMP_CA", default="")
 
 #: True while the database and the broker are the embedded ones.
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", default="")

@@ -11,7 +11,8 @@ A series is a file, or a folder of files, one for each day of UTC on which somet
 
 A seal's signature is explained in `ledger.signing`, the trail in `ledger.trail`. A line of the
 trail is its newest link when the lines before were added, so it covers all of them; what its key
-signs is `["signed trail", 1, key, number, digest, at]`, written like the statement of a seal.
+signs is `["signed trail", 1, key, number, digest, at]`, written like the statement of a seal. An
+authority may have stamped it with the time (`ledger.time_stamp`).
 
 Adding is idempotent: what is behind the last line of the trail is added, and that line again only
 if the trail has grown. A run that is killed leaves lines without that end, or part of a line: the
@@ -37,7 +38,7 @@ from ledger import signing
 from ledger.sql import statement
 from ledger.trail import HEAD, Head
 
-SEAL_LINE, TRAIL_LINE = "seal", "trail"
+SEAL_LINE, TRAIL_LINE, STAMP_LINE = "seal", "trail", "time_stamp"
 #: Seals that one statement reads, and so what is held in memory.
 SEALS_AT_ONCE = 1_000
 #: The end of a file is looked for its last line of the trail in pieces of this size.
@@ -125,6 +126,14 @@ def adding(path: Path, *, now: datetime.datetime) -> Steps:
         return Added(added, head)
 
 
+def lines_append(path: Path, lines: list[bytes]) -> None:
+    """Add lines of a site's own to its file, behind what a killed run left whole. SeriesError."""
+    with _locked(path) as file:
+        for one in _files(path):
+            _take_part_away(one)
+        _write(file(datetime.datetime.now(datetime.UTC)), lines)
+
+
 def series_lines(path: Path) -> Iterator[tuple[Path, int, dict[str, Any] | None]]:
     """Yield each line with its file and number; None for one that is none.
 
@@ -143,6 +152,21 @@ def series_lines(path: Path) -> Iterator[tuple[Path, int, dict[str, Any] | None]
                     yield one, number, _read(line)
         except OSError as error:
             raise SeriesError(f"{one} cannot be read ({error.strerror})") from error
+
+
+def head_to_stamp(path: Path) -> dict[str, Any] | None:
+    """Return the last line of the trail of a series; None if it is stamped, or there is none."""
+    try:
+        for one in reversed(_files(path)):
+            for line in _lines_backwards(one):
+                told = _read(line)
+                if told and told["line"] == STAMP_LINE:
+                    return None
+                if told and told["line"] == TRAIL_LINE:
+                    return told
+    except OSError as error:
+        raise SeriesError(f"{path} cannot be read ({error.strerror})") from error
+    return None
 
 
 def trail_statement(*, key_id: str, number: int, digest: str, at: str) -> bytes:
@@ -229,9 +253,10 @@ def _read(line: bytes) -> dict[str, Any] | None:
     """Return a line of a series; None if it is none."""
     try:
         told = json.loads(line)
-        if told["line"] == TRAIL_LINE:
+        if told["line"] in (TRAIL_LINE, STAMP_LINE):
             int(told["number"])
             bytes.fromhex(told["digest"])
+            str(told["at"] + told["key"])
         elif told["line"] == SEAL_LINE:
             datetime.date.fromisoformat(told["fiscal_day"])
             bytes.fromhex(told["seal"])
@@ -252,7 +277,7 @@ def _seal_line(row: tuple[Any, ...]) -> bytes:
     number = told["z_number"] or ""
     told["z_number"] = int(number) if number.isdecimal() else None
     told["sealed_at"] = told["sealed_at"] and _written(told["sealed_at"])
-    return _line({"line": SEAL_LINE, **told})
+    return line_of({"line": SEAL_LINE, **told})
 
 
 def _trail_line(head: Head, now: datetime.datetime) -> bytes:
@@ -264,14 +289,15 @@ def _trail_line(head: Head, now: datetime.datetime) -> bytes:
             text = trail_statement(key_id=newest, number=head.number, digest=digest, at=at)
             key_id, signature = newest, signing.sign(newest, text).hex()
     told = {"number": head.number, "digest": digest, "at": at, "key": key_id}
-    return _line({"line": TRAIL_LINE, **told, "signature": signature})
+    return line_of({"line": TRAIL_LINE, **told, "signature": signature})
 
 
 def _written(at: datetime.datetime) -> str:
     return at.astimezone(datetime.UTC).isoformat()
 
 
-def _line(told: dict[str, Any]) -> bytes:
+def line_of(told: dict[str, Any]) -> bytes:
+    """Return a line as a series has it."""
     return (json.dumps(told, ensure_ascii=False) + "\n").encode()
 
 

@@ -7,6 +7,7 @@ was recorded before its last head has to be in the copy.
 
 from __future__ import annotations
 
+import base64
 import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -15,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from ledger import signing
@@ -22,12 +24,14 @@ from ledger.faults import Fault
 from ledger.models import Site
 from ledger.seal_series import (
     SEAL_LINE,
+    STAMP_LINE,
     TRAIL_LINE,
     SeriesError,
     series_lines,
     trail_statement,
 )
 from ledger.sql import statement
+from ledger.time_stamp import TimeStampError, stamp_verify, stamped_text
 
 LINES_AT_ONCE = 1_000
 #: A trail that was made anew has none of the heads, a copy of another ledger none of the seals.
@@ -51,10 +55,11 @@ _STATED = {
 
 @dataclass(slots=True)
 class SeriesVerdict:
-    """How many seals and heads of a copy were compared, and what does not agree."""
+    """How many seals, heads and time-stamps were looked at, and what does not agree."""
 
     seals: int = 0
     heads: int = 0
+    stamps: int = 0
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -98,14 +103,14 @@ class _Comparison:
         self._keys = _known_keys()
         self._held: defaultdict[str, set[int]] = defaultdict(set)
         self._knows_trail_up_to = 0
-        self._wrong = 0
+        self._wrong = self._unverified_stamps = 0
 
     def of_interest(self, codes: set[str] | None) -> Iterator[dict[str, Any]]:
         """Yield the lines to compare; name those that cannot be read."""
         for file, number, told in series_lines(self._path):
             if told is None:
                 self._name(Fault(what=f"line {number} of {file} cannot be read"))
-            elif told["line"] == TRAIL_LINE:
+            elif told["line"] in (TRAIL_LINE, STAMP_LINE):
                 yield told
             elif told["line"] == SEAL_LINE:
                 day = datetime.date.fromisoformat(told["fiscal_day"])
@@ -116,7 +121,7 @@ class _Comparison:
     def compare(self, batch: list[dict[str, Any]]) -> None:
         """Compare some lines."""
         self._compare_seals([told for told in batch if told["line"] == SEAL_LINE])
-        self._compare_heads([told for told in batch if told["line"] == TRAIL_LINE])
+        self._compare_heads([told for told in batch if told["line"] != SEAL_LINE])
 
     def look_for_missing(self, site_ids: list[int]) -> None:
         """Name the seals that the copy does not hold, though it knows of the trail behind them."""
@@ -141,6 +146,11 @@ class _Comparison:
             more = self._wrong - FAULTS_NAMED_MAX
             what = f"{more:,} more things do not agree with {self._path}"
             self._verdict.faults.append(Fault(what=what))
+        if self._unverified_stamps:
+            self._verdict.notes.append(
+                f"{self._unverified_stamps:,} time-stamps of {self._path} are not verified: "
+                "TIME_STAMP_CA names no certificates"
+            )
 
     def _compare_seals(self, lines: list[dict[str, Any]]) -> None:
         if not lines:
@@ -209,11 +219,30 @@ class _Comparison:
                 what = f"the audit trail ends before link {number}, which {self._path} holds"
             elif present[number] != told["digest"]:
                 what = f"{self._path} holds another link {number} of the audit trail"
+            elif told["line"] == STAMP_LINE:
+                what = self._wrong_with_stamp(told)
             elif told.get("signature") and not self._is_signed_head(told):
                 what = f"{self._path} holds link {number} of the audit trail with a wrong signature"
             else:
-                continue
-            self._name(Fault(what=what))
+                what = ""
+            if what:
+                self._name(Fault(what=what))
+
+    def _wrong_with_stamp(self, told: dict[str, Any]) -> str:
+        """Return what is wrong with a time-stamp, as far as there are certificates to verify by."""
+        if not settings.TIME_STAMP_CA:
+            self._unverified_stamps += 1
+            return ""
+        try:
+            response = base64.b64decode(told["response"], validate=True)
+            text = stamped_text(told)
+            stamp_verify(text, response, certificates=settings.TIME_STAMP_CA)
+        except (ValueError, TypeError, LookupError):
+            return f"{self._path} holds a time-stamp of link {told['number']} that cannot be read"
+        except TimeStampError as error:
+            return f"{self._path} holds a time-stamp of link {told['number']}: {error}"
+        self._verdict.stamps += 1
+        return ""
 
     def _is_signed_head(self, told: dict[str, Any]) -> bool:
         try:

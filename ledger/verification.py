@@ -95,6 +95,7 @@ def ledger_verify(
         )
         verdict.in_series += compared.seals
         verdict.faults += compared.faults
+        verdict.notes += compared.notes
     return verdict
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ingest import contract
 from ingest.mqtt import BrokerAddress
 from ingest.publisher import Publisher
 from ingest.simulator.journal import Journal
+from ingest.simulator.seals import KeptSeals
 from ingest.simulator.site import Plan, SimulatedSite, status
+from ingest.topics import COMMANDS, SEALS
 from ledger.demo_sites import DemoSite
 
 logger = logging.getLogger(__name__)
@@ -36,9 +39,13 @@ async def run_fleet(
     A site that fails stops the fleet with its error.
     """
     count = min(len(sites), CONNECTIONS_MAX)
+    seals = KeptSeals(journal.seals_path)
     lines = [
         # A lost broker is lost to all: one line says so for them.
-        _line(sites[n::count], plan, journal, address, log=logger.debug if n else logger.warning)
+        _line(
+            *(sites[n::count], plan, journal, seals, address),
+            log=logger.debug if n else logger.warning,
+        )
         for n in range(count)
     ]
     async with asyncio.TaskGroup() as tasks:
@@ -57,6 +64,7 @@ def _line(
     sites: Sequence[DemoSite],
     plan: Plan,
     journal: Journal,
+    seals: KeptSeals,
     address: BrokerAddress,
     *,
     log: Callable[[str], None],
@@ -69,14 +77,14 @@ def _line(
             player.connected()
 
     def received(topic: str, payload: bytes) -> None:
-        by_topic[topic].command(payload)
+        by_topic[topic](payload)
 
     codes = [site.spec.code for site in sites]
     publisher = Publisher(
         address,
         client_id=f"forecourt-simulator-{codes[0]}",
         will=status(codes[0], online=False, at=plan.clock()),
-        subscriptions=[contract.topic(code, "commands") for code in codes],
+        subscriptions=[contract.topic(code, lane) for code in codes for lane in (COMMANDS, SEALS)],
         on_connected=connected,
         on_message=received,
         log=log,
@@ -85,5 +93,8 @@ def _line(
         players[site.spec.code] = SimulatedSite(
             site, plan=plan, journal=journal, publisher=publisher, has_own_line=len(sites) == 1
         )
-    by_topic = {contract.topic(code, "commands"): player for code, player in players.items()}
+    by_topic: dict[str, Callable[[bytes], None]] = {}
+    for code, player in players.items():
+        by_topic[contract.topic(code, COMMANDS)] = player.command
+        by_topic[contract.topic(code, SEALS)] = partial(seals.keep, code)
     return publisher, list(players.values())

@@ -65,6 +65,8 @@ class Journal:
     """The journal of a fleet. One process at a time: two would number entries twice."""
 
     def __init__(self, path: Path) -> None:
+        #: Where the sites keep the seals that they are sent.
+        self.seals_path = path.with_suffix(".seals.jsonl")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)

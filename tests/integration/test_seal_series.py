@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import Settings
 
+from ingest import contract
+from ingest.simulator.seals import KeptSeals
+from ingest.sql import load
 from ledger import signing
 from ledger.models import AuditLink, FiscalDay, Site
 from ledger.seal_series import SeriesError, series_add
@@ -205,6 +208,23 @@ def test_what_a_seal_was_is_compared(site: Site, series: Path) -> None:
             tamper(tampering + where)
             found = [str(fault) for fault in series_verify(series, sites=[site]).faults]
             assert any(said in fault and f"HILL {DAYS[1]}" in fault for fault in found), found
+
+
+def test_what_a_site_keeps_is_such_a_copy(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "simulator.seals.jsonl"
+    kept = KeptSeals(path)
+    with connection.cursor() as cursor:
+        cursor.execute(load("newest_seal"), {"site_id": site.pk})
+        row = cursor.fetchone()
+    seal = contract.Seal(**dict(zip(contract.Seal.__struct_fields__, row, strict=True)))
+    for _ in range(2):
+        kept.keep("HILL", contract.encode(seal))
+    assert numbers(path) == [4]
+    verdict = series_verify(path, sites=[site], are_all_sites=False)
+    assert (verdict.faults, verdict.seals) == ([], 1)
+    remove(DAYS[3])
+    [said] = series_verify(path, sites=[site]).faults
+    assert f"which is not sealed; the key {signing.newest_key()} signed it" in said.what
 
 
 class TestTheCopyItself:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -366,6 +367,36 @@ async def test_many_sites_share_connections(
             await listener.until(
                 lambda heard, site=site: heard.sequences(site.spec.code, yesterday(site)) == [1, 2]
             )
+
+
+async def test_each_site_keeps_the_seals_that_it_is_sent(
+    embedded_broker: BrokerAddress, sites: tuple[DemoSite, ...], journal: Journal
+) -> None:
+    told = {
+        "fiscal_day": "2026-11-20", "z_number": 1, "seal": "a" * 64, "previous_seal": "0" * 64,
+        "perpetual_total": "1.00", "sealed_at": "2026-11-21T08:00:00Z",
+    }  # fmt: skip
+    codes = [site.spec.code for site in sites]
+    async with aiomqtt.Client("127.0.0.1", embedded_broker.port) as client:
+        for code in codes:
+            topic = f"forecourt/v1/{code}/seals"
+            await client.publish(topic, json.dumps(told), qos=1, retain=True)
+        async with (
+            playing(embedded_broker, sites, journal, plan(history_days=0)),
+            asyncio.timeout(PATIENCE_SECONDS),
+        ):
+            while _kept(journal) != [(code, 1) for code in sorted(codes)]:  # noqa: ASYNC110 a file
+                await asyncio.sleep(0.05)
+            told |= {"fiscal_day": "2026-11-21", "z_number": 2}
+            await client.publish(topic, json.dumps(told), qos=1, retain=True)
+            while (codes[-1], 2) not in _kept(journal):  # noqa: ASYNC110 tells nobody
+                await asyncio.sleep(0.05)
+
+
+def _kept(journal: Journal) -> list[tuple[str, int]]:
+    path = journal.seals_path
+    lines = path.read_text().splitlines() if path.exists() else []
+    return sorted((line["site"], line["z_number"]) for line in map(json.loads, lines))
 
 
 async def test_another_seed_is_refused(

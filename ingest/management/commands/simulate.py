@@ -17,6 +17,7 @@ from ingest.simulator.forecourt import WITH_FAULTS, WITHOUT_FAULTS
 from ingest.simulator.journal import Journal, JournalError
 from ingest.simulator.site import AWAY_DAYS_MAX, Plan
 from ledger.demo_sites import DEMO_SITES_DEFAULT, DemoSite, demo_sites
+from ledger.seal_series import SeriesError
 
 SPEED_MAX = 200.0
 HISTORY_DAYS_MAX = 60
@@ -100,7 +101,7 @@ class Command(BaseCommand):
                 asyncio.run(self._play(sites, plan, journal, address, state))
             finally:
                 journal.close()
-        except JournalError as error:
+        except (JournalError, SeriesError) as error:
             raise CommandError(str(error)) from error
 
     async def _play(
