@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import psycopg
 from psycopg.types.json import Jsonb
 
 from ingest import contract
@@ -113,6 +112,10 @@ async def verdicts_of(connection: AsyncConnection[Any], batch: Batch) -> list[st
     return [verdict for _, verdict in sorted(await cursor.fetchall())]
 
 
+class _DaysMissingError(Exception):
+    """Not all days of the batch are there yet, so those that are could not be locked in order."""
+
+
 class _Transaction:
     """The plain way: everything at once."""
 
@@ -130,20 +133,21 @@ class _Transaction:
         self.is_metered = any(day.is_metered for day in batch.days.values())
 
     async def run(self) -> Outcome:
-        if not await self._try():
+        try:
+            await self._store()
+        except _DaysMissingError:
             # The locks that were had are given back: more of them would be out of order.
             async with self.connection.transaction():
                 await self.connection.execute(_MAKE_DAYS, self._wanted_days())
-                await self._try()
+                await self._store()
         return self.outcome
 
-    async def _try(self) -> bool:
-        """Store the batch, and return True; where one of its days is missing, store nothing."""
-        async with self.connection.transaction() as transaction:
+    async def _store(self) -> None:
+        async with self.connection.transaction():
             if self.batch.days:
                 self.days = await self.lock_days()
                 if len(self.days) < len(self.batch.days):
-                    raise psycopg.Rollback(transaction)
+                    raise _DaysMissingError
             if self.is_metered:
                 self.meters = await self.read_meters()
             if self.batch.rows:
@@ -152,8 +156,6 @@ class _Transaction:
                 await self.store_event(event)
             if self.rejections:
                 await self.quarantine()
-            return True
-        return False
 
     def _wanted_days(self) -> dict[str, Any]:
         wanted = sorted(self.batch.days)

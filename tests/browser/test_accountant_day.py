@@ -297,7 +297,10 @@ def test_an_accountant_s_day(
         [*PYTHON, "manage.py", "verify_ledger", "--broker", embedded_broker.url],
         cwd=ROOT, env=console_environment, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert "9 entries of 1 fiscal day, 1 of them sealed; 1 entry is missing" in verified.stdout
+    assert (
+        "9 entries of 1 fiscal day, 1 of them sealed (1 signature); 1 entry is missing"
+        in verified.stdout
+    )
     assert "1 copy of the sites compared" in verified.stdout
     assert "Everything agrees." in verified.stdout
 

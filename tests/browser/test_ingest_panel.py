@@ -63,9 +63,10 @@ def test_the_pointer_reads_a_minute(page: Page, newest: datetime.datetime) -> No
     slider = page.get_by_role("slider", name="Events a second: minute")
     box = slider.bounding_box()
     assert box is not None
-    before = minute(page, 1)
     page.mouse.move(box["x"] + box["width"] * 58.5 / 60, box["y"] + 20)
-    expect(slider).to_have_attribute("aria-valuetext", before)
+    expect(page.locator("#plot-rate [data-cursor]")).to_have_attribute("visibility", "visible")
+    # It stays the one that is read when a minute becomes the next, and is then the third.
+    assert slider.get_attribute("aria-valuetext") in (minute(page, 1), minute(page, 2))
     page.mouse.move(0, 0)
     expect(page.locator("#plot-rate [data-cursor]")).to_have_attribute("visibility", "hidden")
 

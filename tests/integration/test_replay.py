@@ -225,6 +225,7 @@ async def test_a_missing_broker_is_a_clear_error(
     assert "Traceback" not in output
 
 
+@pytest.mark.timeout(300)  # of 498 days each is sealed
 @pytest.mark.shared_data
 async def test_the_real_transactions_arrive_to_the_cent_and_are_sealed(
     embedded_rig: Rig, shared_data: Path
