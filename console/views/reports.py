@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from console import report_files
-from console.access import site_for, visible_site_ids, visible_sites
+from console.access import sees_all_sites, site_for, visible_site_ids, visible_sites
 from console.audit_export import write_audit_archive
 from console.exports import Export, export_answer
 from console.forms.reports import (
@@ -156,7 +156,7 @@ def report_stock(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 async def report_export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Send everything of a period as one archive, with the checksums of its files."""
+    """Send everything of a period as one archive, which explains and verifies itself."""
     return await export_answer(request, _archive)
 
 
@@ -169,13 +169,14 @@ def _archive(request: HttpRequest) -> Export | HttpResponse:
     sites = values["sites"]
     site_ids = seen if sites is None else frozenset(site.pk for site in sites)
     first, last = values["first"], values["last"]
-    asked_by = request.user.get_username()
+    asked: dict[str, Any] = {
+        "asked_by": request.user.get_username(),
+        "with_network": sees_all_sites(request.user),
+    }
 
     def write(connection: Any, spool: Spool) -> None:
         raw = connection.connection
-        write_audit_archive(
-            raw, spool, site_ids=site_ids, first=first, last=last, asked_by=asked_by
-        )
+        write_audit_archive(raw, spool, site_ids=site_ids, first=first, last=last, **asked)
 
     name = f"audit_{first or 'start'}_{last or 'now'}.zip"
     return Export(write=write, name=name, content_type="application/zip")
