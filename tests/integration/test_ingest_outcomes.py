@@ -86,7 +86,8 @@ async def test_a_new_entry_is_one_row_with_its_totals(rig: Rig, site: str) -> No
     assert await rows(FiscalDay, "entry_count", "highest_sequence", "closed_at") == [(2, 2, None)]
 
 
-async def test_a_repeat_is_counted_and_changes_nothing(rig: Rig, site: str) -> None:
+async def test_a_repeat_is_counted_and_changes_nothing(embedded_rig: Rig, site: str) -> None:
+    rig = embedded_rig
     rig.start_worker()
     same_moment = entry(1, occurred_at="2026-11-20T13:00:00+01:00", amount=47.93)
     await rig.publish((LEDGER, entry(1)), (LEDGER, entry(1)), (LEDGER, same_moment))
@@ -95,7 +96,10 @@ async def test_a_repeat_is_counted_and_changes_nothing(rig: Rig, site: str) -> N
     assert await rows(Quarantine, "reason") == []
 
 
-async def test_other_content_under_the_same_key_is_quarantined(rig: Rig, site: str) -> None:
+async def test_other_content_under_the_same_key_is_quarantined(
+    embedded_rig: Rig, site: str
+) -> None:
+    rig = embedded_rig
     rig.start_worker()
     await rig.publish((LEDGER, entry(1)), (LEDGER, entry(1, amount="47.94")))
     await rig.until("SELECT count(*) FROM quarantine", 1)
@@ -113,8 +117,9 @@ def entry_amount(text: str) -> Any:
 
 
 async def test_a_day_that_cannot_be_is_quarantined_and_makes_no_day_and_no_partition(
-    rig: Rig, site: str
+    embedded_rig: Rig, site: str
 ) -> None:
+    rig = embedded_rig
     rig.start_worker()
     opened = {"event": "opened", "fiscal_day": "9999-12-31", "at": NOON}
     far = [entry(n, fiscal_day=day) for n, day in ((7, "1970-01-01"), (8, "2099-06-01"))]
@@ -133,7 +138,8 @@ async def test_a_day_that_cannot_be_is_quarantined_and_makes_no_day_and_no_parti
     assert await rows(Entry, "sequence") == [(1,)]
 
 
-async def test_an_entry_of_a_closed_day_is_accepted(rig: Rig, site: str) -> None:
+async def test_an_entry_of_a_closed_day_is_accepted(embedded_rig: Rig, site: str) -> None:
+    rig = embedded_rig
     rig.start_worker()
     total = {"product": "E10", "count": 1, "volume": "32.407", "amount": "47.93"}
     closed = {
@@ -150,7 +156,8 @@ async def test_an_entry_of_a_closed_day_is_accepted(rig: Rig, site: str) -> None
     assert (day.last_sequence, day.highest_sequence) == (1, 2)
 
 
-async def test_an_entry_of_a_sealed_day_is_quarantined(rig: Rig, site: str) -> None:
+async def test_an_entry_of_a_sealed_day_is_quarantined(embedded_rig: Rig, site: str) -> None:
+    rig = embedded_rig
     rig.start_worker()
     await rig.publish((LEDGER, entry(1)))
     await rig.until("SELECT count(*) FROM entry", 1)
@@ -245,7 +252,10 @@ BAD_PAYLOADS = {
 }
 
 
-async def test_bad_input_is_one_row_each_and_the_worker_goes_on(rig: Rig, site: str) -> None:
+async def test_bad_input_is_one_row_each_and_the_worker_goes_on(
+    embedded_rig: Rig, site: str
+) -> None:
+    rig = embedded_rig
     rig.start_worker()
     huge = b'{"text": "' + b"x" * (1024 * 1024) + b'"}'
     await rig.publish(
@@ -291,7 +301,8 @@ async def test_of_what_is_larger_than_the_worker_holds_the_beginning_is_kept(
     assert [(bytes(raw), size) for raw, size in oversize] == [(vast[:4096], len(vast))]
 
 
-async def test_the_good_items_of_an_array_are_taken(rig: Rig, site: str) -> None:
+async def test_the_good_items_of_an_array_are_taken(embedded_rig: Rig, site: str) -> None:
+    rig = embedded_rig
     rig.start_worker()
     array = [entry(1), entry(2, amount="x"), entry(3), "what", entry(1, amount="9.99")]
     await rig.publish((LEDGER, array))
@@ -335,7 +346,8 @@ async def test_what_looks_wrong_is_kept_and_flagged(
     await embedded_rig.until("SELECT flags FROM entry", flags)
 
 
-async def test_a_totalizer_that_jumps_is_flagged(rig: Rig, site: str) -> None:
+async def test_a_totalizer_that_jumps_is_flagged(embedded_rig: Rig, site: str) -> None:
+    rig = embedded_rig
     rig.start_worker()
     sold = {"volume": "10.000", "amount": "14.79"}
     await rig.publish(
@@ -422,8 +434,9 @@ async def test_what_postgresql_refuses_costs_only_itself(embedded_rig: Rig, site
     ],
 )
 async def test_a_late_entry_is_compared_with_the_one_entered_by_hand(
-    rig: Rig, site: str, changes: dict[str, Any], outcome: str
+    embedded_rig: Rig, site: str, changes: dict[str, Any], outcome: str
 ) -> None:
+    rig = embedded_rig
     await sync_to_async(_enter_by_hand)(site)
     rig.start_worker()
     await rig.publish((LEDGER, entry(2, **changes)))
