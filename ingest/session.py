@@ -34,6 +34,7 @@ from ingest.store import Outcome, store
 from ingest.trail_keeping import SealKeeper, link_events
 from ingest.waiting import Backoff, first_of
 from ledger.models.operations import IngestWorker
+from ledger.site_codes import CLIENT_ID_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,7 @@ class Session:
             try:
                 async with mqtt.connected(
                     self.options.broker,
-                    client_id=f"forecourt-{self.options.name}",
+                    client_id=f"{CLIENT_ID_PREFIX}{self.options.name}",
                     subscriptions=[self.options.subscription],
                 ) as link:
                     logger.info("connected to the broker as %r", self.options.name)

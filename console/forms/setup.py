@@ -19,9 +19,10 @@ from console.forms.base import ConsoleForm, FieldGroup
 from console.forms.fields import Facts, FigureField, PlainCharField, Text
 from console.forms.rows import RowsFormSet, rows_factory
 from ledger.models import ProductFamily, Site
-from ledger.models.site import SITE_CODE_PATTERN
+from ledger.models.site import RESERVED_CODE_WORDS, SITE_CODE_PATTERN
 from ledger.plausible import DAYS_AHEAD_MAX, FIRST_DAY_MIN, first_day_default
 from ledger.selectors.setup import Uses, product_uses, sealed_between, tank_uses
+from ledger.site_codes import is_reserved
 from ledger.specs import CUTOFF_DEFAULT
 from ledger.wet_stock import (
     WET_STOCK_DAILY_LITRES,
@@ -199,11 +200,13 @@ class SiteForm(ConsoleForm):
                 self.fields[name].help_text = why
 
     def clean_code(self) -> str:
-        """Refuse what is no code, and one that is taken (whatever its capitals)."""
+        """Refuse what is no code, and one that is taken or reserved (whatever its capitals)."""
         code: str = self.cleaned_data["code"]
         RegexValidator(
             rf"^{SITE_CODE_PATTERN}\Z", _("Only letters, digits and hyphens, 32 at most.")
         )(code)
+        if is_reserved(code):
+            raise forms.ValidationError(RESERVED_CODE_WORDS)
         if taken := Site.objects.filter(code__iexact=code).first():
             raise forms.ValidationError(
                 _("%(name)s has this code already."), params={"name": taken.name}

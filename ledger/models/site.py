@@ -3,6 +3,7 @@
 import datetime
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ from ledger.models.fields import (
     VolumeField,
 )
 from ledger.plausible import FIRST_DAY_DEFAULT, FIRST_DAY_MIN, first_day_default
+from ledger.site_codes import is_reserved
 from ledger.specs import CUTOFF_DEFAULT
 from ledger.wet_stock import (
     WET_STOCK_DAILY_LITRES,
@@ -48,6 +50,13 @@ class ProductFamily(models.TextChoices):
     LPG = "lpg", _("LPG")
     ADBLUE = "adblue", _("AdBlue")
     DRY_GOODS = "dry_goods", _("Dry goods")
+
+
+#: Why a site cannot have a code of `ledger.site_codes`.
+RESERVED_CODE_WORDS = _(
+    "The console itself is called so at the broker. A site's code is not “console”, and does not "
+    "begin with “forecourt-”."
+)
 
 
 class Site(models.Model):
@@ -137,6 +146,11 @@ class Site(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
+
+    def clean(self) -> None:
+        """Refuse a new site a code that is a name of the console's own."""
+        if self._state.adding and is_reserved(self.code):
+            raise ValidationError({"code": RESERVED_CODE_WORDS})
 
     @property
     def zone(self) -> ZoneInfo:

@@ -25,6 +25,7 @@ from ledger.plain import PlainTextError, plain_text
 from ledger.plausible import FIRST_DAY_MIN, first_day_default
 from ledger.selectors.setup import has_ledger
 from ledger.services.transactions import durable
+from ledger.site_codes import CLIENT_ID_PREFIX, CONSOLE_USER, is_reserved
 from ledger.specs import FuellingPointSpec, NozzleSpec, ProductSpec, SiteSpec, TankSpec
 
 #: Workers listen here; the payload is empty, for they load all sites again.
@@ -235,6 +236,11 @@ def _write_sites(
     for spec in specs:
         site = known.get(spec)
         if site is None:
+            if is_reserved(spec.code):
+                raise SiteRegistrationError(
+                    f"{spec.code} is no site's code: the console itself is called so at the broker "
+                    f"(“{CONSOLE_USER}”, and what begins with “{CLIENT_ID_PREFIX}”)"
+                )
             site = Site(**_told(spec, _SITE_FIELDS, first_day=first_day_default()))
             outcomes.append("registered")
         else:

@@ -87,6 +87,8 @@ def test_the_code_is_checked_as_soon_as_it_was_typed(admin: Client) -> None:
     make_site("DE-KIEL", name="Old Kiel")
     answer = admin.post("/new-site/?check=code", {"code": "de-kiel"}, headers=HTMX)
     assert "Old Kiel has this code already." in answer.text
+    answer = admin.post("/new-site/?check=code", {"code": "forecourt-ingest"}, headers=HTMX)
+    assert "The console itself is called so at the broker." in answer.text
     assert not AuditEvent.objects.exists()
 
 

@@ -8,9 +8,12 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
+from console.models import Role
 from ledger.models import FuellingPoint, Nozzle, Product, Site, Tank
+from ledger.services.setup import site_create
 from ledger.services.sites import (
     SiteRegistrationError,
     site_configure,
@@ -25,7 +28,7 @@ from ledger.specs import (
     SiteSpec,
     TankSpec,
 )
-from tests.factories import make_day
+from tests.factories import make_day, make_site, make_user
 
 E10 = ProductSpec(code="E10", name="Unleaded", family="petrol", unit_price=Decimal("1.479"))
 B7 = ProductSpec(code="B7", name="Diesel", family="diesel", unit_price=Decimal("1.549"))
@@ -53,6 +56,25 @@ class TestSiteRegister:
         assert Tank.objects.get().capacity == Decimal(30000)
         assert [(p.number, p.bay) for p in FuellingPoint.objects.all()] == [(1, 1), (2, 2)]
         assert Nozzle.objects.get().tank == 1
+
+    @pytest.mark.parametrize("code", ["forecourt-ingest", "Forecourt-2", "console", "CONSOLE"])
+    def test_no_site_is_called_as_the_console_at_the_broker(self, code: str) -> None:
+        with pytest.raises(SiteRegistrationError, match="the console itself is called so"):
+            sites_register(specs=[FORECOURT, replace(FORECOURT, code=code, source_id="b")])
+        with pytest.raises(ValidationError, match="The console itself is called so"):
+            site_create(
+                code=code, values={"name": "A", "timezone": "UTC"}, actor=make_user(Role.STAFF)
+            )
+        assert not Site.objects.exists()
+
+    def test_a_site_that_was_called_so_before_can_still_be_changed(self) -> None:
+        former = make_site("forecourt-1")
+        assert (
+            site_register(spec=replace(FORECOURT, code=former.code, source_id=None)).outcome
+            == "updated"
+        )
+        former.refresh_from_db()
+        former.full_clean()
 
     def test_told_again_it_changes_nothing(self) -> None:
         site_register(spec=FORECOURT)
