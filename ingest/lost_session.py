@@ -24,8 +24,6 @@ _ASK_SINCE = load("ask_since")
 _SESSION_LOST = load("session_lost")
 _SEALS_AGAIN = load("seals_again")
 
-#: A site that was asked for the same is asked again after this long, and not before.
-ASKED_AGAIN_AFTER_S = 600
 #: A day that is open for longer than this is not asked for again as a whole.
 OPEN_DAYS_MAX = 7
 
@@ -54,7 +52,6 @@ async def ask_sites(connection: AsyncConnection[Any], *, worker: str) -> int | N
                 "now": now,
                 "lost_since": lost_since,
                 "open_days": OPEN_DAYS_MAX,
-                "asked_again_after_s": ASKED_AGAIN_AFTER_S,
             },
         )
         sites = cursor.rowcount

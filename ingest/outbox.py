@@ -38,6 +38,8 @@ _NEWEST_SEAL = load("newest_seal")
 LOOK_EVERY_S = 5.0
 #: The wait after a failure; commands are rare, so it need not grow.
 RETRY_S = 2.0
+#: A site that was asked for all since a day is asked so again after this long, and not before.
+ASKED_AGAIN_AFTER_S = 120
 #: How long the broker may take to acknowledge one, and so how long a row stays locked.
 ACKNOWLEDGEMENT_S = 10.0
 
@@ -78,7 +80,7 @@ class Outbox:
     async def _send_next(self, link: Link) -> bool:
         """Send the oldest command that nobody else is sending. Returns whether there was one."""
         async with self._pool.connection() as connection, connection.transaction():
-            cursor = await connection.execute(_CLAIM)
+            cursor = await connection.execute(_CLAIM, {"asked_again_after_s": ASKED_AGAIN_AFTER_S})
             row = await cursor.fetchone()
             if row is None:
                 return False

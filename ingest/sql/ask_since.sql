@@ -1,8 +1,9 @@
 -- The broker forgot what it kept for a worker: each site is asked to send again what it holds since
 -- then. Its own day of that time may have opened the evening before, and a day that is still open
--- may be older; entries of it may be lost, too. A site that was asked for the same a moment ago is
--- not asked again: another worker lost its session with the same broker, or the broker forgets one
--- after the other. Returns the sites that are asked.
+-- may be older; entries of it may be lost, too. A site for which the same waits to be sent is not
+-- asked twice: another worker lost its session with the same broker, or the broker forgets one
+-- after the other. One that was asked already is: what it sent after its answer may be lost, or its
+-- answer. `claim_command.sql` leaves it some time between the two. Returns the sites that are asked.
 INSERT INTO command (
     site_id, kind, fiscal_day, ranges, asked_count, requested_at
 )
@@ -28,9 +29,6 @@ WHERE NOT site.is_closed AND NOT EXISTS (
     FROM command
     WHERE command.site_id = site.id AND command.kind = 'resend_since'
         AND command.fiscal_day <= wanted.since
-        AND (
-            command.sent_at IS NULL
-            OR command.requested_at > %(now)s - make_interval(secs => %(asked_again_after_s)s)
-        )
+        AND command.sent_at IS NULL
 )
 RETURNING site_id

@@ -22,11 +22,12 @@ from console.models import Role
 from ingest.lost_session import ask_sites
 from ingest.mqtt import BrokerAddress as Address
 from ingest.seal_copies import seal_copies
+from ingest.sql import load
 from ledger.copy_verification import SealCopy
 from ledger.models import AuditEvent, Command, FiscalDay, IngestWorker
 from ledger.selectors.ingest import ingest_pulse
 from tests.conftest import BrokerAddress
-from tests.factories import make_day, make_forecourt, make_user
+from tests.factories import make_day, make_forecourt, make_status, make_user
 from tests.integration.conftest import Rig, RigMaker
 from tests.integration.test_ingest_outcomes import LEDGER, entry
 from tests.mosquitto import Mosquitto
@@ -186,10 +187,66 @@ class TestWhoIsAsked:
         counts = await asyncio.gather(self.ask(database_url), self.ask(database_url, "other"))
         assert sorted(counts) == [0, 3]
 
+    async def test_a_site_that_was_asked_is_asked_again_after_the_next_loss(
+        self, database_url: str
+    ) -> None:
+        await make_sites()
+        assert await self.ask(database_url) == 3
+        assert await self.ask(database_url) == 0, "the first request waits to be sent"
+
+        def send() -> None:
+            Command.objects.update(sent_at=timezone.now())
+            connection.close()
+
+        await asyncio.to_thread(send)
+        assert await self.ask(database_url) == 3, "what came since may be lost, or the answer"
+
+    async def test_a_request_goes_out_to_who_is_heard_after_the_newest_loss_and_not_at_once_again(
+        self, database_url: str
+    ) -> None:
+        site = await asyncio.to_thread(_make_heard_site)
+        wanted = {"asked_again_after_s": 120}
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as raw:
+
+            async def is_claimed() -> bool:
+                return (
+                    await (await raw.execute(load("claim_command"), wanted)).fetchone() is not None
+                )
+
+            async def hear() -> None:
+                await raw.execute("UPDATE site_status SET last_heard_at = now()")
+
+            await ask_sites(raw, worker="ingest")
+            assert not await is_claimed()
+            await hear()
+            assert await is_claimed()
+            # Once more, before it was sent: the site's own session is gone with it.
+            await ask_sites(raw, worker="ingest")
+            assert not await is_claimed()
+            await hear()
+            assert await is_claimed()
+            await raw.execute("UPDATE command SET sent_at = now() - interval '10 s'")
+            await ask_sites(raw, worker="ingest")
+            await hear()
+            assert not await is_claimed()
+            await raw.execute(
+                "UPDATE command SET sent_at = now() - interval '121 s' WHERE sent_at IS NOT NULL"
+            )
+            assert await is_claimed()
+            cursor = await raw.execute("SELECT count(*) FROM command WHERE site_id = %s", [site])
+            assert await cursor.fetchone() == (2,)
+
     async def test_a_worker_that_never_was_connected_lost_nothing(self, database_url: str) -> None:
         await make_sites()
         assert await self.ask(database_url, "new") is None
         assert await asyncio.to_thread(self.since) == {}
+
+
+def _make_heard_site() -> int:
+    try:
+        return make_status(make_forecourt("HEARD")).site_id
+    finally:
+        connection.close()
 
 
 async def make_sites() -> None:
