@@ -156,17 +156,23 @@ def series_lines(path: Path) -> Iterator[tuple[Path, int, dict[str, Any] | None]
 
 def head_to_stamp(path: Path) -> dict[str, Any] | None:
     """Return the last line of the trail of a series; None if it is stamped, or there is none."""
+    told = next((told for told in _backwards(path) if told["line"] != SEAL_LINE), None)
+    return told if told and told["line"] == TRAIL_LINE else None
+
+
+def series_head(path: Path) -> Head:
+    """Return the newest link that a series tells of. SeriesError if it cannot be read."""
+    told = next((told for told in _backwards(path) if told["line"] == TRAIL_LINE), None)
+    return Head(int(told["number"]), bytes.fromhex(told["digest"])) if told else Head()
+
+
+def _backwards(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a series from its end, without reading what is before them."""
     try:
         for one in reversed(_files(path)):
-            for line in _lines_backwards(one):
-                told = _read(line)
-                if told and told["line"] == STAMP_LINE:
-                    return None
-                if told and told["line"] == TRAIL_LINE:
-                    return told
+            yield from (told for line in _lines_backwards(one) if (told := _read(line)))
     except OSError as error:
         raise SeriesError(f"{path} cannot be read ({error.strerror})") from error
-    return None
 
 
 def trail_statement(*, key_id: str, number: int, digest: str, at: str) -> bytes:

@@ -148,8 +148,8 @@ class _Comparison:
             self._verdict.faults.append(Fault(what=what))
         if self._unverified_stamps:
             self._verdict.notes.append(
-                f"{self._unverified_stamps:,} time-stamps of {self._path} are not verified: "
-                "TIME_STAMP_CA names no certificates"
+                f"Time-stamps of {self._path} that are not verified, since TIME_STAMP_CA names no "
+                f"certificates: {self._unverified_stamps:,}"
             )
 
     def _compare_seals(self, lines: list[dict[str, Any]]) -> None:
@@ -216,7 +216,7 @@ class _Comparison:
             number = told["number"]
             self._knows_trail_up_to = max(self._knows_trail_up_to, number)
             if number not in present:
-                what = f"the audit trail ends before link {number}, which {self._path} holds"
+                what = f"link {number} of {self._path} is not in the audit trail"
             elif present[number] != told["digest"]:
                 what = f"{self._path} holds another link {number} of the audit trail"
             elif told["line"] == STAMP_LINE:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
+import functools
 import json
 import os
 import re
@@ -116,10 +117,15 @@ def is_signature(signed: Signed, text: bytes, keys: dict[str, bytes]) -> bool:
     if raw is None:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(raw).verify(signed.signature, text)
+        _of_raw(raw).verify(signed.signature, text)
     except InvalidSignature:
         return False
     return True
+
+
+@functools.cache
+def _of_raw(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 def key_make(*, is_wanted: bool = False) -> str:

@@ -72,7 +72,7 @@ def _verify_links(verdict: TrailVerdict) -> None:
             number, before = stated, bytes(digest)
     if wrong > EVENTS_NAMED_MAX:
         more = wrong - EVENTS_NAMED_MAX
-        verdict.faults.append(Fault(what=f"{more:,} more events of the audit trail are wrong"))
+        verdict.faults.append(Fault(what=f"more that is wrong with the audit trail: {more:,}"))
     verdict.head = Head(number, before)
 
 
@@ -105,11 +105,9 @@ def _verify_waiting(verdict: TrailVerdict) -> None:
                 verdict.faults.append(Fault(site=site or "", fiscal_day=fiscal_day, what=what))
     if wrong > EVENTS_NAMED_MAX:
         more = wrong - EVENTS_NAMED_MAX
-        verdict.faults.append(Fault(what=f"{more:,} more events are outside of the audit trail"))
+        verdict.faults.append(Fault(what=f"more events outside of the audit trail: {more:,}"))
     if waiting:
-        verdict.notes.append(
-            f"{waiting:,} events of the audit trail wait for their link; the worker links them"
-        )
+        verdict.notes.append(f"Events of the audit trail that wait for their link: {waiting:,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,7 @@ def _verify_seals(
             if what:
                 verdict.faults.append(Fault(site=told.site, fiscal_day=told.fiscal_day, what=what))
     if unsigned:
-        verdict.notes.append(f"{unsigned:,} seals are older than the first that was signed")
+        verdict.notes.append(f"Seals older than the first that was signed: {unsigned:,}")
 
 
 def _wrong_with_event(told: _Told) -> str:

@@ -4,11 +4,16 @@ The document is made by the same statement that verifies it later (`ledger.canon
 transaction that seals, with the day's row locked: nothing can change between reading and sealing.
 The seal is signed together with the head of the audit trail (`ledger.signing`, `ledger.trail`),
 and the event that records it is linked into the trail before anybody sees it. A day is sealed once:
-what the trail says was sealed is not sealed again, whatever the day's row says.
+what the trail says was sealed is not sealed again, whatever the day's row says, and nothing is
+sealed while the copy outside of the database tells of more than the trail.
 """
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection
 from django.utils import timezone
@@ -18,6 +23,7 @@ from django.utils.translation import gettext as _
 from ledger import canonical, signing
 from ledger.models import (
     AuditEvent,
+    AuditLink,
     Command,
     Correction,
     DaySeal,
@@ -26,6 +32,7 @@ from ledger.models import (
     FiscalDay,
 )
 from ledger.plausible import plausible_span
+from ledger.seal_series import SeriesError, has_series, series_head
 from ledger.selectors.reconciliation import Difference, reconciliation
 from ledger.selectors.sealing import first_unsealed
 from ledger.services.announce import changes_announce, commands_announce
@@ -34,6 +41,8 @@ from ledger.services.days import DayError, day_locked
 from ledger.services.trail import trail_link
 from ledger.services.transactions import durable
 from ledger.trail import Head
+
+logger = logging.getLogger(__name__)
 
 #: The event that records a seal.
 SEALED = "day.sealed"
@@ -106,6 +115,13 @@ def seal_obstacles(day: FiscalDay) -> list[str]:
             _(
                 "The audit trail holds a seal of this day, so it is not sealed again. Somebody took"
                 " that seal out of the database: the command verify_ledger names what is missing."
+            )
+        )
+    if _is_cut_off():
+        found.append(
+            _(
+                "The copy of the seals outside of the database tells of more than the ledger holds,"
+                " so nothing is sealed: the command verify_ledger names what is missing."
             )
         )
     if day.closed_at is None:
@@ -195,6 +211,23 @@ def day_seal(*, day: FiscalDay, sealed_by: AbstractBaseUser, seen: str = "") -> 
 def body_digest(day: FiscalDay) -> str:
     """Return what tells whether a day is still as somebody saw it."""
     return _body(day).digest.hex()
+
+
+def _is_cut_off() -> bool:
+    """Say whether the copy that is kept on this machine knows a link that the trail does not have.
+
+    One that cannot be read here says nothing.
+    """
+    path = Path(settings.SEAL_SERIES) if settings.SEAL_SERIES else None
+    if path is None or not has_series(path):
+        return False
+    try:
+        head = series_head(path)
+    except SeriesError as error:
+        logger.warning("sealing goes on without the copy of the seals: %s", error)
+        return False
+    known = AuditLink.objects.filter(number=head.number).values_list("digest", flat=True).first()
+    return head.number > 0 and (known is None or bytes(known) != head.digest)
 
 
 # --- the steps, each in the transaction of its caller ---------------------------------------------

@@ -21,6 +21,7 @@ from ledger.models import AuditLink, FiscalDay, Site
 from ledger.seal_series import SeriesError, series_add
 from ledger.series_verification import series_verify
 from ledger.services.audit import audit_record
+from ledger.services.sealing import seal_obstacles
 from ledger.verification import ledger_verify
 from tests.factories import make_day, make_forecourt
 from tests.sealing import link_anew, sealed, tamper, undone
@@ -173,7 +174,7 @@ def test_what_was_cut_off_the_end_is_named(site: Site, series: Path) -> None:
             start = f"HILL {day}: {series} holds seal"
             assert any(one.startswith(start) and said in one for one in found), found
         if is_trail_another:
-            trail = (f"link 12, which {series} holds", f"{series} holds another link 12")
+            trail = (f"link 12 of {series} is not in", f"{series} holds another link 12")
             assert any(one in fault for fault in found for one in trail), found
 
     assert faults(site, series) == []
@@ -191,6 +192,19 @@ def test_what_was_cut_off_the_end_is_named(site: Site, series: Path) -> None:
         tamper(f"UPDATE {table} SET amount = amount - 46.93 WHERE fiscal_day = %s", DAYS[-1])
     sealed(FiscalDay.objects.select_related("site").get(fiscal_day=DAYS[-1]))
     assert_named(DAYS[3:], "which is another one; the key")
+
+
+def test_nothing_is_sealed_while_the_copy_here_tells_of_more(
+    site: Site, series: Path, settings: Settings
+) -> None:
+    """Two people who seal again what somebody unsealed without a trace in the database."""
+    settings.SEAL_SERIES = str(series)
+    assert sealed(make_day(site, fiscal_day="2026-11-22")).z_number == 5
+    unseal()
+    day = FiscalDay.objects.select_related("site").get(fiscal_day=DAYS[-1])
+    assert any("tells of more than the ledger holds" in why for why in seal_obstacles(day))
+    series.unlink()
+    assert not any("tells of more" in why for why in seal_obstacles(day))
 
 
 def test_what_a_seal_was_is_compared(site: Site, series: Path) -> None:

@@ -337,7 +337,7 @@ def test_what_was_sealed_before_signatures_is_only_told(site: Site) -> None:
     forget_signatures()
     verdict = trail_verify(sites=[site])
     assert (verdict.faults, verdict.signatures) == ([], 0)
-    assert verdict.notes == ["2 seals are older than the first that was signed"]
+    assert verdict.notes == ["Seals older than the first that was signed: 2"]
     sealed(make_day(site, fiscal_day="2026-11-22"))
     verdict = trail_verify(sites=[site])
     assert (verdict.faults, verdict.signatures) == ([], 1)
@@ -368,7 +368,8 @@ def test_a_new_key_is_listed_signs_and_is_on_record(
     [event] = AuditEvent.objects.filter(action="key.made")
     assert event.subject == signing.newest_key() > first
     assert event.detail["public_key"] == signing.public_keys()[event.subject].hex()
-    assert [line.split()[1] for line in said.splitlines() if " signs " in line] == [event.subject]
+    assert f"{first}  {signing.public_keys()[first].hex()}\n" in said
+    assert said.endswith(f"{event.subject}  {event.detail['public_key']}  signs\n")
     (tmp_path / "b.pub").write_text("")
     with pytest.raises(CommandError, match=r"b\.pub cannot be read"):
         keys()

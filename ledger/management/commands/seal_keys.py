@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.table import Table
 
 from ledger import signing
 from ledger.services.audit import audit_record
@@ -40,9 +38,8 @@ class Command(BaseCommand):
             keys, signs = signing.public_keys(), signing.newest_key()
         except signing.SigningError as error:
             raise CommandError(str(error)) from error
-        table = Table("Key", "Public key", "", title=f"In {signing.folder()}", title_justify="left")
+        self.stdout.write(f"Keys in {signing.folder()}, their public keys, and which one signs:")
         for name, raw in sorted(keys.items()):
-            table.add_row(name, raw.hex(), "signs" if name == signs else "")
-        Console(file=self.stdout, soft_wrap=True).print(table)  # type: ignore[arg-type]
+            self.stdout.write(f"  {name}  {raw.hex()}" + ("  signs" if name == signs else ""))
         if not signs:
             self.stdout.write("No key signs yet: one is made when the first day is sealed.")
