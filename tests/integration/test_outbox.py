@@ -213,13 +213,20 @@ async def test_a_seal_is_kept_by_the_broker_for_the_site_and_in_the_copy(
 
 
 async def test_seals_that_somebody_took_out_of_the_database_do_not_end_the_worker(
-    embedded_rig: Rig,
+    embedded_rig: Rig, tmp_path: Path
 ) -> None:
     await sync_to_async(_seal)("2026-11-19")
     await sync_to_async(_unseal_all)()
-    worker = embedded_rig.start_worker()
+    # Nor does a copy of the seals that tells of more.
+    series = tmp_path / "seals.jsonl"
+    known = {"line": "trail", "number": 99, "digest": "00" * 32, "at": "", "key": ""}
+    series.write_text(json.dumps(known) + "\n")
+    worker = embedded_rig.start_worker(env=[f"SEAL_SERIES={series}"])
     await embedded_rig.until(SENT, 1)
-    assert "is gone from the database" in worker.log.read_text()
+    await embedded_rig.until("SELECT count(*) FROM audit_unlinked", 0)
+    log = worker.log.read_text()
+    assert "is gone from the database" in log
+    assert log.count(f"the copy of the seals: {series} ends with link 99 of the audit trail") == 1
     assert worker.is_running
 
 
