@@ -115,8 +115,8 @@ class DayEntries:
         #: Whether one says where a meter stands.
         self.is_metered = False
 
-    def add(self, place: int, entry: LedgerEntry, occurred_at_s: float) -> None:
-        """Add an entry; `occurred_at_s` is its time as seconds since 1970."""
+    def add(self, place: int, entry: LedgerEntry) -> None:
+        """Add an entry."""
         if not self.places:
             self.lowest = entry.sequence
         elif entry.sequence <= self.additions.highest:
@@ -124,7 +124,7 @@ class DayEntries:
         if entry.totalizer is not None:
             self.is_metered = True
         self.places.append(place)
-        self.additions.add(entry, occurred_at_s)
+        self.additions.add(entry)
 
     def follow(self, highest: int) -> bool:
         """Tell whether none of them can be in a day that holds none above `highest`."""

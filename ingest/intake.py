@@ -256,11 +256,10 @@ class Intake:
         if day is None:
             return
         flags = entry_flags(entry, site, self._latest)
-        occurred_at_s = entry.occurred_at.timestamp()
-        day.add(len(batch.rows), entry, occurred_at_s)
+        day.add(len(batch.rows), entry)
         batch.rows.append(entry_row(site.id, entry, flags, self._received_at))
         batch.origins.append((route, site, raw, item_index, flags, entry))
-        batch.occurred_at.append(occurred_at_s)
+        batch.occurred_at.append(entry.occurred_at.timestamp())
 
     def _day(
         self,

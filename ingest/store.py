@@ -196,7 +196,7 @@ class _Transaction:
             day.highest = entry.sequence
             if day.additions is None:
                 day.additions = additions.of(site, entry.fiscal_day)
-            day.additions.add(entry, self.batch.occurred_at[place])
+            day.additions.add(entry)
         if fresh:
             await self._copy(_COPY_ENTRIES, fresh)
             self.outcome.stored += len(fresh)

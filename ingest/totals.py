@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from ingest.rows import KIND_CODES, PAYMENT_CODES
+from ledger.hours import hour_of
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS, Kind
 from ledger.plausible import with_plausible
@@ -32,14 +31,6 @@ if TYPE_CHECKING:
 _ADD_TOTALS = with_plausible(statement("add_totals"), now="received_at")
 _TURNOVER = frozenset(Kind(kind).name.lower() for kind in TURNOVER_KINDS)
 _ZERO = Decimal(0)
-#: Time zones change their offset by quarters of an hour, so the hour is the same all through one.
-_QUARTER_S = 900
-
-
-@lru_cache(maxsize=65_536)
-def _hour(timezone: str, quarter: int) -> int:
-    """Return the hour of the day on the clocks of a time zone."""
-    return datetime.datetime.fromtimestamp(quarter * _QUARTER_S, ZoneInfo(timezone)).hour
 
 
 class DayAdditions:
@@ -54,13 +45,13 @@ class DayAdditions:
         self.count = 0
         self.highest = 0
         self.newest: datetime.datetime | None = None
-        #: (product, kind, tax rate, payment, quarter) to count, volume, amount and tax.
+        #: (product, kind, tax rate, payment, hour) to count, volume, amount and tax.
         self._sums: dict[tuple[str, str, Decimal | None, str | None, int], list[Any]] = {}
         #: (fuelling point, nozzle) to its entry of the highest sequence.
         self.nozzles: dict[tuple[int, int], LedgerEntry] = {}
 
-    def add(self, entry: LedgerEntry, occurred_at_s: float) -> None:
-        """Add a new entry; `occurred_at_s` is its time as seconds since 1970."""
+    def add(self, entry: LedgerEntry) -> None:
+        """Add a new entry."""
         amount = entry.amount
         volume = entry.volume or _ZERO
         tax_rate = entry.tax_rate
@@ -71,8 +62,8 @@ class DayAdditions:
             self.highest = sequence
         if self.newest is None or entry.occurred_at > self.newest:
             self.newest = entry.occurred_at
-        quarter = int(occurred_at_s // _QUARTER_S)
-        key = (entry.product, entry.kind, tax_rate, entry.payment, quarter)
+        hour = hour_of(entry.occurred_at, self._timezone)
+        key = (entry.product, entry.kind, tax_rate, entry.payment, hour)
         sums = self._sums.get(key)
         if sums is None:
             self._sums[key] = [1, volume, amount, tax]
@@ -101,7 +92,7 @@ class DayAdditions:
     def by_hour(self) -> dict[tuple[int], list[Any]]:
         """Return the turnover's count, volume and amount by hour of the site's own clock."""
         turnover = {key: sums[:3] for key, sums in self._sums.items() if key[1] in _TURNOVER}
-        return _regroup(turnover, lambda key: (_hour(self._timezone, key[4]),))
+        return _regroup(turnover, lambda key: key[4:])
 
 
 def _regroup(sums: dict[Any, list[Any]], by: Callable[[Any], Any]) -> dict[Any, list[Any]]:

@@ -23,9 +23,11 @@ from django.utils import timezone
 from ledger import canonical
 from ledger.copy_verification import SealCopy, copy_verify
 from ledger.faults import Fault
+from ledger.hours import clock_offsets
 from ledger.models import DaySeal, FiscalDay, Site
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.series_verification import series_verify
+from ledger.sql import statement
 from ledger.trail_verification import trail_verify
 
 #: A stretch of a site's days that one statement reads; its lines stay in memory, its entries do
@@ -33,7 +35,7 @@ from ledger.trail_verification import trail_verify
 DAYS_AT_ONCE = 100
 
 _SQL = Path(__file__).parent / "sql"
-_TOTALS = (_SQL / "verify_totals.sql").read_text(encoding="utf-8")
+_TOTALS = statement("verify_totals", "site_hour")
 _GUARDS = (_SQL / "verify_guards.sql").read_text(encoding="utf-8")
 _POSTINGS = (_SQL / "verify_postings.sql").read_text(encoding="utf-8")
 _MONTHS = (_SQL / "verify_months.sql").read_text(encoding="utf-8")
@@ -273,11 +275,11 @@ def _verify_sums(site: Site, first: datetime.date, last: datetime.date) -> Itera
         "first": first,
         "last": last,
         "turnover_kinds": [int(kind) for kind in TURNOVER_KINDS],
-        "timezone": site.timezone,
+        **clock_offsets(site.timezone),
     }
-    for statement in (_TOTALS, _POSTINGS):
+    for sums in (_TOTALS, _POSTINGS):
         with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
+            cursor.execute(sums, parameters)
             for fiscal_day, what in cursor.fetchall():
                 yield _fault(site, fiscal_day, what)
 

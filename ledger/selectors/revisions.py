@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.hours import hour_of
 from ledger.models import Correction, Entry, EntryFlag, FiscalDay
 from ledger.selectors.corrections import (
     Change,
@@ -187,7 +188,7 @@ class SelectionFilter:
 
     def matches(self, entry: Entry, values: Mapping[str, Any], day: FiscalDay) -> bool:
         """Say whether an entry that states these values now is meant."""
-        hour = values["occurred_at"].astimezone(day.site.zone).hour
+        hour = hour_of(values["occurred_at"], day.site.timezone)
         return (
             (not self.flagged or bool(entry.flags))
             and (not self.product or values["product"] == self.product)

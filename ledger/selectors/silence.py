@@ -22,8 +22,10 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from ledger.hours import clock_offsets, hour_of, midnight
 from ledger.models import Entry, FiscalDay, Kind, NozzleState, PointSilence, PumpState, Site
 from ledger.plausible import plausible, plausible_span, with_plausible
+from ledger.sql import statement
 
 #: No point is called dead before it sold nothing for this long...
 SILENT_MIN = datetime.timedelta(minutes=30)
@@ -49,7 +51,7 @@ JUDGED_MAX = 50
 _NEVER = 2**62
 
 _SQL = Path(__file__).parent.parent / "sql"
-_POINT_HOURS_SQL = (_SQL / "point_hours.sql").read_text(encoding="utf-8")
+_POINT_HOURS_SQL = statement("point_hours", "site_hour")
 #: Judges the points of all sites and keeps what it finds; writes a row for each that it looked at.
 JUDGE_SILENCES = with_plausible((_SQL / "judge_silences.sql").read_text(encoding="utf-8"))
 
@@ -155,13 +157,14 @@ def _usual_hours(
 ) -> dict[int, dict[int, int]]:
     """Return the sales of each point by hour of the day, before the days in question."""
     last_day = min(oldest.fiscal_day, now.astimezone(site.zone).date()) - datetime.timedelta(days=1)
+    first_day = last_day - datetime.timedelta(days=USUAL_DAYS - 1)
     with connection.cursor() as cursor:
         cursor.execute(
             _POINT_HOURS_SQL,
             {
                 "site_id": site.id,
-                "timezone": site.timezone,
-                "first_day": last_day - datetime.timedelta(days=USUAL_DAYS - 1),
+                **clock_offsets(site.timezone, first=midnight(first_day), last=midnight(last_day)),
+                "first_day": first_day,
                 "last_day": last_day,
                 "sale": Kind.SALE.value,
             },
@@ -210,9 +213,7 @@ def _sales_elsewhere(site: Site, sale: NozzleState, now: datetime.datetime) -> Q
 def _hours_between(since: datetime.datetime, now: datetime.datetime, site: Site) -> set[int]:
     """Return the hours of the site's clock that lie between, all of them after a day."""
     hours = min(int((now - since) / datetime.timedelta(hours=1)) + 1, 24)
-    return {
-        (now - datetime.timedelta(hours=back)).astimezone(site.zone).hour for back in range(hours)
-    }
+    return {hour_of(now - datetime.timedelta(hours=back), site.timezone) for back in range(hours)}
 
 
 def _sum(hours: Mapping[int, int], asked: Iterable[int]) -> int:

@@ -21,6 +21,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from ledger.hours import hour_of
 from ledger.models import (
     AuditEvent,
     Correction,
@@ -513,7 +514,7 @@ def _postings(step: _Step) -> Iterable[CorrectionPosting]:
                 revision=correction.revision,
                 side=side,
                 posted_to=correction.posted_to,
-                hour=_hour(step.day.site, values),
+                hour=hour_of(values["occurred_at"], step.day.site.timezone),
                 count=side,
                 volume=side * (values["volume"] or Decimal(0)),
                 amount=side * values["amount"],
@@ -555,7 +556,7 @@ def _added(day: FiscalDay, entries: Sequence[Values]) -> dict[str, str]:
         add("totals", (*key, *goods), *measures, tax_of(amount, rate))
         add("payments", (*key, values["payment"] or NO_PAYMENT, kind), *measures)
         if kind in TURNOVER_KINDS:
-            add("hours", (*key, _hour(day.site, values)), *measures)
+            add("hours", (*key, hour_of(values["occurred_at"], day.site.timezone)), *measures)
     rows: dict[str, list[Any]] = {
         name: [[*place, *measures] for place, measures in sorted(found.items())]
         for name, found in sums.items()
@@ -590,11 +591,6 @@ def _day_key(correction: Correction) -> DayKey:
 
 def _entry_key(correction: Correction) -> EntryKey:
     return _key(*_day_key(correction), correction.sequence)
-
-
-def _hour(site: Site, values: Mapping[str, Any]) -> int:
-    occurred_at: datetime.datetime = values["occurred_at"]
-    return occurred_at.astimezone(site.zone).hour
 
 
 def _proposal_event(step: _Step, author: AbstractBaseUser) -> AuditEvent:

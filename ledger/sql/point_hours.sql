@@ -1,8 +1,9 @@
--- How many sales each fuelling point made in each hour of the site's clock, over some fiscal days.
+-- How many sales each fuelling point made in each hour of the site's clock (`{site_hour}` stands for
+-- site_hour.sql), over some fiscal days.
 -- Reads those days' part of the key once; it is asked only for a point that may be dead.
 SELECT
     fuelling_point,
-    extract(hour FROM occurred_at AT TIME ZONE %(timezone)s)::integer AS hour,
+    {site_hour} AS hour,
     count(*)
 FROM entry
 WHERE site_id = %(site_id)s

@@ -1,10 +1,10 @@
 -- Running totals against the entries of a site's days, in one walk over the entries: they are
 -- grouped as finely as any total is, and each table is compared with what that adds up to.
--- Returns the fiscal day and what does not agree.
+-- `{site_hour}` stands for site_hour.sql. Returns the fiscal day and what does not agree.
 WITH fine AS MATERIALIZED (
     SELECT
         fiscal_day, product, kind, tax_rate, payment,
-        date_part('hour', occurred_at AT TIME ZONE %(timezone)s)::smallint AS hour,
+        {site_hour} AS hour,
         count(*)::integer AS count,
         coalesce(sum(volume), 0) AS volume,
         sum(amount) AS amount,

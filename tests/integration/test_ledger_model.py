@@ -90,9 +90,11 @@ def make_entry(fiscal_day: datetime.date, sequence: int, variant: int) -> Entry:
             return sale._replace(
                 kind="test", amount=Decimal("0.00"), unit_price=None, volume_15c=Decimal("9.871")
             )
-        case 5:  # far from its day, on a fuelling point that nobody knows
+        case 5:  # far from its day, by local mean time, on a fuelling point that nobody knows
             return sale._replace(
-                occurred_at=noon - datetime.timedelta(days=9), fuelling_point=99, offline=True
+                occurred_at=datetime.datetime(1846, 6, 1, 9, sequence % 15, tzinfo=UTC),
+                fuelling_point=99,
+                offline=True,
             )
         case 6:  # twice the volume
             return sale._replace(volume=Decimal("20.000"), amount=Decimal("29.58"))
