@@ -277,7 +277,7 @@ class _Transaction:
             day = self.days[site.id, entry.fiscal_day]
             day.count += 1
             day.highest = max(day.highest, entry.sequence)
-            additions.of(site, entry.fiscal_day).add(entry, entry.occurred_at.timestamp())
+            additions.of(site, entry.fiscal_day).add(entry)
             if entry.fuelling_point is not None and entry.nozzle is not None:
                 # Where its meter stood is the newest word perhaps, and perhaps not.
                 self.meters.pop((*key[:2], entry.fuelling_point, entry.nozzle), None)
