@@ -22,12 +22,18 @@ from ledger.selectors.reports import ByKind, CurrencyReport, PeriodReport
 from ledger.selectors.reports_day import DayReport
 from ledger.selectors.reports_stock import TankTrend
 
-COLUMNS = ("part", "currency", "about", "kind", "entries", "litres", "gross", "tax", "net")
+COLUMNS = (
+    *("part", "currency", "about", "kind", "entries", "litres", "gross", "tax", "net"),
+    "gross_without_rate",
+)
 STOCK_COLUMNS = (
     *("fiscal_day", "tank", "product", "opening_l", "delivered_l", "metered_l"),
     *("metered_by", "tests_returned_l", "book_l", "closing_l", "variance_l"),
 )
 Row = tuple[Any, ...]
+#: The last columns of lines that are about no money, and of those without any figure.
+_NO_MONEY = ("", "", "", "")
+_NO_FIGURES = ("", "", *_NO_MONEY)
 #: What a spreadsheet reads as the beginning of a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,8 +68,9 @@ def plain(value: Any) -> Any:
             "entries": value.count,
             "litres": str(value.volume),
             "gross": str(value.amount),
-            "tax": str(value.tax),
-            "net": str(value.net),
+            "tax": plain(value.tax),
+            "net": plain(value.net),
+            "gross_without_rate": plain(value.gross_without_rate),
         }
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
@@ -96,14 +103,12 @@ def period_rows(report: PeriodReport) -> Iterator[Row]:
 def currency_rows(report: CurrencyReport) -> Iterator[Row]:
     """Yield the lines of one currency."""
 
-    def row(part: str, about: Any, kind: str, measure: Measure, *, taxed: bool = True) -> Row:
-        figures = (measure.count, measure.volume, measure.amount)
-        taxes = (measure.tax, measure.net) if taxed else ("", "")
-        return (part, report.currency, about, kind, *figures, *taxes)
+    def row(part: str, about: Any, kind: str, measure: Measure) -> Row:
+        return (part, report.currency, about, kind, *_figures(measure))
 
-    def by_kind(part: str, about: Any, kinds: ByKind, *, taxed: bool = True) -> Iterator[Row]:
+    def by_kind(part: str, about: Any, kinds: ByKind) -> Iterator[Row]:
         for kind in ("sales", "refunds", "tests", "drive_offs"):
-            yield row(part, about, kind, getattr(kinds, kind), taxed=taxed)
+            yield row(part, about, kind, getattr(kinds, kind))
 
     yield from by_kind("total", "", report.kinds)
     yield from by_kind("moved by corrections", "", report.moved)
@@ -114,21 +119,27 @@ def currency_rows(report: CurrencyReport) -> Iterator[Row]:
         yield row("tax rate", rate, "turnover", line.turnover)
     for payment in report.payments:
         name = "not_stated" if payment.payment is None else payment.payment.name.lower()
-        yield from by_kind("payment", name, payment.kinds, taxed=False)
+        yield from by_kind("payment", name, payment.kinds)
     for hour in report.hours:
-        yield row("hour", hour.hour, "turnover", hour.turnover, taxed=False)
+        yield row("hour", hour.hour, "turnover", hour.turnover)
     for time in report.times:
         yield row("day or month", time.day, "turnover", time.turnover)
     for site in report.sites:
         yield from by_kind("site", site.code, site.kinds)
 
 
+def _figures(measure: Measure) -> Row:
+    """Return the figures of a line; the csv module leaves empty what is unknown (None)."""
+    taxes = (measure.tax, measure.net, measure.gross_without_rate)
+    return (measure.count, measure.volume, measure.amount, *taxes)
+
+
 def correction_rows(corrections: list[Correction]) -> Iterator[Row]:
     """Yield which corrections were posted, with the values that they state."""
     for one in corrections:
         about = f"{one.site.code}/{one.fiscal_day}/{one.sequence} revision {one.revision}"
-        litres = one.volume or Decimal(0)
-        yield ("correction", one.site.currency, about, one.action, 1, litres, one.amount, "", "")
+        figures = (1, one.volume, one.amount, "", "", "")
+        yield ("correction", one.site.currency, about, one.action, *figures)
 
 
 def day_rows(report: DayReport) -> Iterator[Row]:
@@ -142,27 +153,30 @@ def day_rows(report: DayReport) -> Iterator[Row]:
         ("closed_at", plain(report.day.closed_at)),
         ("sealed_at", plain(report.day.sealed_at)),
         ("made_at", plain(report.made_at)),
-        ("last_sequence", report.day.expected_count),
+        ("last_sequence", report.day.last_sequence),
+        ("expected", report.day.expected_count),
         ("missing", report.day.missing_count),
     ):
-        yield ("day", currency, name, value, "", "", "", "", "")
-    yield ("perpetual total", currency, "", "", "", "", report.seal.perpetual_total, "", "")
+        yield ("day", currency, name, value, *_NO_FIGURES)
+    total = report.seal.perpetual_total
+    yield ("perpetual total", currency, "", "", "", "", total, "", "", "")
     yield from currency_rows(report.totals)
     for line in report.nozzles:
-        about = f"{line.fuelling_point}/{line.nozzle} {line.product}"
+        point = "" if line.fuelling_point is None else line.fuelling_point
+        about = f"{point}/{line.nozzle} {line.product}"
         for kind in ("sales", "refunds", "tests", "drive_offs"):
-            one: Measure = getattr(line.kinds, kind)
-            yield ("nozzle", currency, about, kind, one.count, one.volume, one.amount, "", "")
+            yield ("nozzle", currency, about, kind, *_figures(getattr(line.kinds, kind)))
         for name in ("opening", "closing"):
-            yield ("totalizer", currency, about, name, "", getattr(line, name), "", "", "")
-        yield ("totalizer", currency, about, "metered_less_ledger", "", line.difference, "", "", "")
+            yield ("totalizer", currency, about, name, "", getattr(line, name), *_NO_MONEY)
+        difference = line.difference
+        yield ("totalizer", currency, about, "metered_less_ledger", "", difference, *_NO_MONEY)
     for dip in report.dips:
         for name in ("opening_volume", "closing_volume"):
-            yield ("dip", currency, dip.tank, name, "", getattr(dip, name), "", "", "")
+            yield ("dip", currency, dip.tank, name, "", getattr(dip, name), *_NO_MONEY)
     for one_delivery in report.deliveries:
         about = f"tank {one_delivery.tank} {one_delivery.product} {one_delivery.document}".strip()
         at = plain(one_delivery.at)
-        yield ("delivery", currency, about, at, "", one_delivery.volume, "", "", "")
+        yield ("delivery", currency, about, at, "", one_delivery.volume, *_NO_MONEY)
     yield from correction_rows(report.corrections)
 
 

@@ -93,7 +93,9 @@ _NOT_BARE = (_DELIVERY, '["declarations", ')
 _SETUP = ('["metering", ', '["allowance", ', '["nozzle", ', '["tank", ')
 _VERSION_OF = re.compile(r'\["seal", (\d+), ')
 
-_DAYS = with_plausible(statement("canonical_days", "entry_line", "day_deliveries"), now="")
+_DAYS = with_plausible(
+    statement("canonical_days", "entry_line", "day_deliveries", "counted"), now=""
+)
 _MARKS = statement("entry_marks", "entry_line")
 
 

@@ -28,8 +28,8 @@ from ledger.selectors.days import (
     day_readings,
     day_summary,
     site_days,
-    turnover_of_days,
 )
+from ledger.selectors.figures import turnover_of_days
 from ledger.selectors.pace import day_by_hour
 from ledger.selectors.resends import day_resend
 from ledger.selectors.revisions import entry_rows
@@ -177,7 +177,7 @@ def days(request: HttpRequest, code: str) -> HttpResponse:
     form = DaysBeforeForm(request.GET)
     before = form.values.get("before")
     found, next_before = site_days(site, before=before)
-    turnover = turnover_of_days(found)
+    turnover = turnover_of_days(site_id=site.pk, fiscal_days=[day.fiscal_day for day in found])
     span = plausible_span(site, timezone.now())
     newest = None if before else next((day for day in found if span.holds(day.fiscal_day)), None)
     context = {
@@ -186,7 +186,7 @@ def days(request: HttpRequest, code: str) -> HttpResponse:
         "rows": [
             (
                 day,
-                turnover.get((day.site_id, day.fiscal_day)),
+                turnover.get(day.fiscal_day),
                 _status_of(day, span, is_newest=day == newest),
             )
             for day in found

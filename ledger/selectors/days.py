@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -17,13 +17,11 @@ from django.utils import timezone
 from ledger.differences import less_ledger
 from ledger.models import (
     Correction,
-    CorrectionPosting,
     DayTotal,
     DeclaredTotal,
     Dip,
     Entry,
     FiscalDay,
-    HourTotal,
     Kind,
     Product,
     Site,
@@ -32,6 +30,12 @@ from ledger.models import (
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.plausible import plausible_span
 from ledger.selectors.corrections import Values, approved_values
+from ledger.selectors.figures import (
+    DayFigures,
+    day_figures,
+    hour_figures,
+    turnover_by_product,
+)
 from ledger.selectors.measures import Measure
 from ledger.selectors.postings import Moved, moved_in_day
 from ledger.selectors.sites import HOURS_A_DAY
@@ -62,19 +66,30 @@ class MissingRange:
 class ProductDay:
     """One product's turnover in a day beside what the site declared (None: it declared none).
 
-    `earlier` is the part of the turnover that corrections of sealed days moved here, of which the
-    site could declare nothing.
+    `recorded` is that of its entries, `corrected` what corrections of them move; `earlier` is what
+    corrections of sealed days moved here, of which the site could declare nothing.
     """
 
     product: str
-    turnover: Measure
-    declared: Measure | None = None
+    recorded: Measure = field(default_factory=Measure)
+    corrected: Measure = field(default_factory=Measure)
     earlier: Measure = field(default_factory=Measure)
+    declared: Measure | None = None
+
+    @property
+    def effective(self) -> Measure:
+        """What counts of the day's own entries: recorded and corrected."""
+        return self.recorded + self.corrected
+
+    @property
+    def turnover(self) -> Measure:
+        """All that counts in the day."""
+        return self.effective + self.earlier
 
     @property
     def difference(self) -> Measure | None:
-        """What was declared less the day's own turnover, taxes aside; None without that."""
-        return less_ledger(self.declared, self.turnover - self.earlier)
+        """Declared less effective, None without a declaration. Taxes are not declared."""
+        return less_ledger(self.declared, self.effective)
 
     @property
     def agrees(self) -> bool:
@@ -121,20 +136,19 @@ class DaySummary:
         return [row for row in self.kinds if row.kind not in TURNOVER_KINDS]
 
     @property
-    def declared(self) -> Measure:
-        """All products' declared totals."""
-        return sum((row.declared for row in self.products if row.declared), Measure())
+    def declared(self) -> Measure | None:
+        """All products' declared totals, None where the site declared none."""
+        return declared_in_all(self.products)
 
     @property
     def is_declared(self) -> bool:
         """Whether the site declared any totals."""
-        return any(row.declared for row in self.products)
+        return self.declared is not None
 
     @property
-    def difference(self) -> Measure:
-        """What the site declared less the day's own turnover."""
-        earlier = sum((row.earlier for row in self.products), Measure())
-        return less_ledger(self.declared, self.turnover - earlier)
+    def difference(self) -> Measure | None:
+        """What the site declared less the day's own turnover, None where it declared none."""
+        return less_ledger(self.declared, sum((row.effective for row in self.products), Measure()))
 
     @property
     def totals_agree(self) -> bool:
@@ -159,39 +173,50 @@ class DaySummary:
 
 
 def day_summary(day: FiscalDay) -> DaySummary:
-    """Return the day with its totals. Four queries, and one more when entries are missing."""
-    moved = moved_in_day(day)
-    measures: dict[tuple[str, int], Measure] = dict(moved.measures)
-    for total in DayTotal.objects.filter(**_of(day)).order_by("pk"):
-        key = (total.product, total.kind)
-        measures[key] = measures.get(key, Measure()) + _measure(total)
-    kinds = [
-        KindTotal(product=product, kind=Kind(kind), measure=measure)
-        for (product, kind), measure in measures.items()
-    ]
-    turnover: dict[str, Measure] = {}
-    for row in kinds:
-        if row.kind in TURNOVER_KINDS:
-            turnover[row.product] = turnover.get(row.product, Measure()) + row.measure
-    declared = {row.product: _measure(row) for row in DeclaredTotal.objects.filter(**_of(day))}
-    products = [
-        ProductDay(
-            product=product,
-            turnover=turnover.get(product, Measure()),
-            # A product that the site did not name in its declaration was declared to be nothing.
-            declared=declared.get(product, Measure()) if declared else None,
-            earlier=moved.earlier.get(product, Measure()),
-        )
-        for product in sorted(turnover | declared)
-    ]
+    """Return the day with its totals.
+
+    Three queries, and one more each where entries are missing and where something was corrected.
+    """
+    figures = day_figures(day)
     return DaySummary(
         day=day,
-        products=products,
-        kinds=kinds,
-        hours=_hours(day, moved),
+        products=product_days(day, figures),
+        kinds=[
+            KindTotal(product=product, kind=Kind(kind), measure=measure)
+            for (product, kind), measure in sorted(figures.all.items())
+        ],
+        hours=_hours(day),
         missing=missing_ranges(day),
-        moved=moved,
+        moved=moved_in_day(day, figures),
     )
+
+
+def product_days(day: FiscalDay, figures: DayFigures) -> list[ProductDay]:
+    """Return the turnover of a day's products beside what the site declared. One query."""
+    recorded = turnover_by_product(figures.recorded)
+    corrected = turnover_by_product(figures.corrected)
+    earlier = turnover_by_product(figures.earlier)
+    declared = {
+        row.product: Measure(count=row.count, volume=row.volume, amount=row.amount, tax=None)
+        for row in DeclaredTotal.objects.filter(**_of(day))
+    }
+    return [
+        ProductDay(
+            product=product,
+            recorded=recorded.get(product, Measure()),
+            corrected=corrected.get(product, Measure()),
+            earlier=earlier.get(product, Measure()),
+            # A product that the site did not name in its declaration was declared to be nothing.
+            declared=declared.get(product, Measure()) if declared else None,
+        )
+        for product in sorted(recorded | corrected | earlier | declared)
+    ]
+
+
+def declared_in_all(products: Iterable[ProductDay]) -> Measure | None:
+    """Return what a site declared for all products of a day, None where it declared nothing."""
+    declared = [row.declared for row in products if row.declared is not None]
+    return sum(declared, Measure()) if declared else None
 
 
 def day_products(day: FiscalDay) -> list[str]:
@@ -371,22 +396,6 @@ def site_days(
     return found[:limit], found[limit - 1].fiscal_day if len(found) > limit else None
 
 
-def turnover_of_days(days: Sequence[FiscalDay]) -> dict[tuple[int, datetime.date], Measure]:
-    """Return the turnover of days of one site by their keys, corrections included. Two queries."""
-    if not days:
-        return {}
-    turnover: dict[tuple[int, datetime.date], Measure] = {}
-    of_site = {"site": days[0].site_id, "kind__in": TURNOVER_KINDS}
-    dates = [day.fiscal_day for day in days]
-    for row in DayTotal.objects.filter(**of_site, fiscal_day__in=dates):
-        key = (row.site_id, row.fiscal_day)
-        turnover[key] = turnover.get(key, Measure()) + _measure(row)
-    for posting in CorrectionPosting.objects.filter(**of_site, posted_to__in=dates):
-        key = (posting.site_id, posting.posted_to)
-        turnover[key] = turnover.get(key, Measure()) + _measure(posting)
-    return turnover
-
-
 def product_families(site: Site) -> dict[str, str]:
     """Return the family of each of the site's products by code."""
     return dict(Product.objects.filter(site=site).values_list("code", "family"))
@@ -410,17 +419,8 @@ def _of(day: FiscalDay) -> dict[str, Any]:
     return {"site": day.site_id, "fiscal_day": day.fiscal_day}
 
 
-def _measure(row: DayTotal | DeclaredTotal | CorrectionPosting) -> Measure:
-    return Measure(
-        count=row.count,
-        volume=row.volume,
-        amount=row.amount,
-        tax=Decimal(0) if isinstance(row, DeclaredTotal) else row.tax,
-    )
-
-
-def _hours(day: FiscalDay, moved: Moved) -> list[Decimal]:
-    hours = [moved.hours.get(hour, Measure()).volume for hour in range(HOURS_A_DAY)]
-    for row in HourTotal.objects.filter(**_of(day)):
-        hours[row.hour % HOURS_A_DAY] += row.volume
+def _hours(day: FiscalDay) -> list[Decimal]:
+    hours = [Decimal(0)] * HOURS_A_DAY
+    for hour, measure in hour_figures(day).items():
+        hours[hour] = measure.volume
     return hours

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.models import FiscalDay, Kind
-from ledger.selectors.days import day_summary
-from ledger.selectors.measures import Measure
+from ledger.selectors.figures import day_figures
+from ledger.selectors.measures import Measure, measure_of
 from ledger.services.corrections import CorrectionError, approval_is_needed, posting_day
 from ledger.tax import tax_of
 
@@ -70,7 +70,7 @@ def moved_rows(pairs: Iterable[Pair]) -> list[EffectRow]:
     return [
         EffectRow(product=product, kind=Kind(kind), after=measure)
         for (product, kind), measure in sorted(moved_by(pairs).items())
-        if measure != Measure()
+        if not measure.is_nothing
     ]
 
 
@@ -87,7 +87,7 @@ def effect_of(day: FiscalDay, pairs: Iterable[Pair], *, wants_approval: bool = F
     target = day
     if posted_to != day.fiscal_day:
         target = FiscalDay.objects.select_related("site").get(pk=(day.site_id, posted_to))
-    totals = {(row.product, int(row.kind)): row.measure for row in day_summary(target).kinds}
+    totals = day_figures(target).all
     rows = [
         EffectRow(
             product=row.product,
@@ -101,9 +101,10 @@ def effect_of(day: FiscalDay, pairs: Iterable[Pair], *, wants_approval: bool = F
 
 
 def _signed(side: int, values: Mapping[str, Any]) -> Measure:
-    return Measure(
-        count=side,
-        volume=side * (values["volume"] or Decimal(0)),
-        amount=side * values["amount"],
-        tax=side * tax_of(values["amount"], values["tax_rate"]),
+    return measure_of(
+        side,
+        side * (values["volume"] or Decimal(0)),
+        side * values["amount"],
+        side * tax_of(values["amount"], values["tax_rate"]),
+        is_rated=values["tax_rate"] is not None,
     )

@@ -10,6 +10,7 @@ from django.db.models import F, Q, Sum
 
 from ledger.models import CorrectionPosting, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
+from ledger.selectors.figures import ByKind, DayFigures, day_figures
 from ledger.selectors.measures import Measure
 
 
@@ -26,11 +27,7 @@ class MovedRow:
 class Moved:
     """What the corrections posted to a day add to its raw totals, by product and kind."""
 
-    measures: dict[tuple[str, int], Measure] = field(default_factory=dict)
-    #: What those of earlier days, sealed by then, add to the turnover by product.
-    earlier: dict[str, Measure] = field(default_factory=dict)
-    #: What they add to the turnover by hour of the site's clock.
-    hours: dict[int, Measure] = field(default_factory=dict)
+    measures: ByKind = field(default_factory=dict)
     #: How many corrections they are.
     count: int = 0
 
@@ -39,36 +36,20 @@ class Moved:
         """The totals that they move, without those where they cancel out."""
         return [
             MovedRow(product=product, kind=Kind(kind), measure=measure)
-            for (product, kind), measure in self.measures.items()
-            if measure != Measure()
+            for (product, kind), measure in sorted(self.measures.items())
+            if not measure.is_nothing
         ]
 
 
-def moved_in_day(day: FiscalDay) -> Moved:
+def moved_in_day(day: FiscalDay, figures: DayFigures | None = None) -> Moved:
     """Return what corrections move in a day's totals, be they of this day or of a sealed one.
 
-    One query, and one more when there are any.
+    One query where `figures` are not known yet, and one more when there are any corrections.
     """
+    measures = (figures or day_figures(day)).moved
     posted = CorrectionPosting.objects.filter(site=day.site_id, posted_to=day.fiscal_day)
-    sums = (
-        posted.annotate(of_day=F("fiscal_day"))
-        .values("product", "kind", "hour", "of_day")
-        .annotate(n=Sum("count"), v=Sum("volume"), a=Sum("amount"), t=Sum("tax"))
-        .order_by("product", "kind", "hour", "of_day")
-    )
-    measures: dict[tuple[str, int], Measure] = {}
-    hours: dict[int, Measure] = {}
-    earlier: dict[str, Measure] = {}
-    for row in sums:
-        measure = Measure(count=row["n"], volume=row["v"], amount=row["a"], tax=row["t"])
-        key = (row["product"], row["kind"])
-        measures[key] = measures.get(key, Measure()) + measure
-        if row["kind"] in TURNOVER_KINDS:
-            hours[row["hour"]] = hours.get(row["hour"], Measure()) + measure
-            if row["of_day"] != day.fiscal_day:
-                earlier[row["product"]] = earlier.get(row["product"], Measure()) + measure
-    count = posted.values("fiscal_day", "sequence", "revision").distinct().count() if sums else 0
-    return Moved(measures=measures, earlier=earlier, hours=hours, count=count)
+    revisions = posted.values("fiscal_day", "sequence", "revision").distinct()
+    return Moved(measures=measures, count=revisions.count() if measures else 0)
 
 
 def moved_by_site_and_hour(posted: Q) -> dict[tuple[int, int], Measure]:

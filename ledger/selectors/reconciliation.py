@@ -12,18 +12,16 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Sum
-
 from ledger.differences import less_ledger
-from ledger.models import (
-    CorrectionPosting,
-    DayTotal,
-    DeclaredTotal,
-    Explanation,
-    FiscalDay,
+from ledger.models import Explanation, FiscalDay
+from ledger.selectors.days import (
+    MissingRange,
+    ProductDay,
+    declared_in_all,
+    missing_ranges,
+    product_days,
 )
-from ledger.models.entry import TURNOVER_KINDS
-from ledger.selectors.days import MissingRange, missing_ranges
+from ledger.selectors.figures import day_figures
 from ledger.selectors.measures import Measure
 from ledger.selectors.wet_stock import MeterLine, TankLine, WetStock, wet_stock_of_day
 
@@ -69,36 +67,6 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnoverLine:
-    """A product's turnover as recorded, as corrected, and as declared (None: nothing was).
-
-    `corrected` is what corrections of the day's own entries moved. Those of earlier, sealed days
-    are posted to this one too but are nothing that the site could have declared here.
-    """
-
-    product: str
-    recorded: Measure
-    corrected: Measure
-    declared: Measure | None
-
-    @property
-    def effective(self) -> Measure:
-        """What counts: recorded and corrected."""
-        return self.recorded + self.corrected
-
-    @property
-    def difference(self) -> Measure | None:
-        """Declared less effective, None without a declaration. Taxes are not declared."""
-        return less_ledger(self.declared, self.effective)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether exactly this was declared."""
-        left = self.difference
-        return left is not None and not (left.count or left.volume or left.amount)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
     """A fiscal day compared: turnover, sequences, meters and tanks, and all that differs.
 
@@ -106,7 +74,7 @@ class Reconciliation:
     """
 
     day: FiscalDay
-    products: list[TurnoverLine]
+    products: list[ProductDay]
     earlier: Measure
     missing: list[MissingRange]
     wet_stock: WetStock
@@ -115,7 +83,7 @@ class Reconciliation:
     @property
     def is_declared(self) -> bool:
         """Whether the site declared totals."""
-        return any(line.declared is not None for line in self.products)
+        return self.declared is not None
 
     @property
     def effective(self) -> Measure:
@@ -123,13 +91,13 @@ class Reconciliation:
         return sum((line.effective for line in self.products), Measure())
 
     @property
-    def declared(self) -> Measure:
-        """All products' declared turnover."""
-        return sum((line.declared for line in self.products if line.declared), Measure())
+    def declared(self) -> Measure | None:
+        """All products' declared turnover, None where the site declared none."""
+        return declared_in_all(self.products)
 
     @property
-    def difference(self) -> Measure:
-        """Declared less effective."""
+    def difference(self) -> Measure | None:
+        """Declared less effective, None without a declaration."""
         return less_ledger(self.declared, self.effective)
 
     @property
@@ -159,19 +127,7 @@ class Reconciliation:
 
 def reconciliation(day: FiscalDay) -> Reconciliation:
     """Compare a fiscal day. About a dozen queries; `day.site` should be there."""
-    recorded, declared = _recorded(day), _declared(day)
-    corrected, earlier = _moved(day)
-    names = sorted(recorded.keys() | declared.keys() | corrected.keys())
-    products = [
-        TurnoverLine(
-            product=name,
-            recorded=recorded.get(name, Measure()),
-            corrected=corrected.get(name, Measure()),
-            # A product that the site did not name in its declaration was declared to be nothing.
-            declared=declared.get(name, Measure()) if declared else None,
-        )
-        for name in names
-    ]
+    products = product_days(day, day_figures(day))
     stock = wet_stock_of_day(day)
     found = [
         *_of_day(day, products),
@@ -182,7 +138,7 @@ def reconciliation(day: FiscalDay) -> Reconciliation:
     return Reconciliation(
         day=day,
         products=products,
-        earlier=earlier,
+        earlier=sum((line.earlier for line in products), Measure()),
         missing=missing_ranges(day),
         wet_stock=stock,
         differences=_explained(found, explanations_of(day), is_sealed=day.sealed_at is not None),
@@ -199,39 +155,7 @@ def _of(day: FiscalDay) -> dict[str, Any]:
     return {"site": day.site_id, "fiscal_day": day.fiscal_day}
 
 
-def _recorded(day: FiscalDay) -> dict[str, Measure]:
-    recorded: dict[str, Measure] = {}
-    for row in DayTotal.objects.filter(**_of(day), kind__in=TURNOVER_KINDS):
-        measure = Measure(count=row.count, volume=row.volume, amount=row.amount, tax=row.tax)
-        recorded[row.product] = recorded.get(row.product, Measure()) + measure
-    return recorded
-
-
-def _declared(day: FiscalDay) -> dict[str, Measure]:
-    return {
-        row.product: Measure(count=row.count, volume=row.volume, amount=row.amount)
-        for row in DeclaredTotal.objects.filter(**_of(day))
-    }
-
-
-def _moved(day: FiscalDay) -> tuple[dict[str, Measure], Measure]:
-    """Return what corrections of the day's own entries move by product, and of earlier days'."""
-    posted = CorrectionPosting.objects.filter(
-        site=day.site_id, posted_to=day.fiscal_day, kind__in=TURNOVER_KINDS
-    )
-    own: dict[str, Measure] = {}
-    earlier = Measure()
-    sums = posted.annotate(of_day=F("fiscal_day")).values("product", "of_day")
-    for row in sums.annotate(n=Sum("count"), v=Sum("volume"), a=Sum("amount"), t=Sum("tax")):
-        measure = Measure(count=row["n"], volume=row["v"], amount=row["a"], tax=row["t"])
-        if row["of_day"] == day.fiscal_day:
-            own[row["product"]] = measure
-        else:
-            earlier += measure
-    return own, earlier
-
-
-def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference]:
+def _of_day(day: FiscalDay, products: list[ProductDay]) -> Iterable[Difference]:
     if day.missing_count > 0:
         yield Difference(
             subject=Subject.MISSING,
@@ -240,7 +164,7 @@ def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference
             stated=f"{day.missing_count} of {day.expected_count}",
             count=day.missing_count,
         )
-    if day.closed_at is not None and not any(line.declared is not None for line in products):
+    if day.closed_at is not None and declared_in_all(products) is None:
         total = sum((line.effective for line in products), Measure())
         if total.count or total.amount:
             yield Difference(
@@ -254,7 +178,7 @@ def _of_day(day: FiscalDay, products: list[TurnoverLine]) -> Iterable[Difference
             )
 
 
-def _of_product(line: TurnoverLine) -> Iterable[Difference]:
+def _of_product(line: ProductDay) -> Iterable[Difference]:
     left = line.difference
     if left is not None and not line.agrees:
         yield Difference(

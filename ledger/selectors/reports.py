@@ -2,8 +2,8 @@
 
 They come from the totals of days, never from entries: raw totals and what corrections posted to
 the period move. Amounts are gross, in the sites' currencies, which are never added to each other.
-Net is gross less tax, and the tax is the sum of each entry's own (`DayTotal`), so the three add up
-to the cent.
+The tax is the sum of each entry's own (`DayTotal`), and net is gross less tax, both of what states
+a tax rate (`Measure`): with the gross amount of what states none, the three add up to the cent.
 
 Each function is total: `sites` may be None (all sites), any list or queryset of sites, or none at
 all, and the answer always has the same shape, with zeros where there is nothing. A period that is
@@ -28,7 +28,7 @@ from ledger.models import Correction, Kind, Payment, Product, Site
 from ledger.models.day import NO_PAYMENT, NO_TAX_RATE
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.plausible import latest_day
-from ledger.selectors.measures import Measure
+from ledger.selectors.measures import Measure, measure_of
 from ledger.selectors.sites import HOURS_A_DAY
 
 #: A longer period shows its turnover by month.
@@ -81,6 +81,11 @@ class ByKind:
         )
 
 
+#: Nothing, of what taxes are not known of.
+UNTAXED = Measure(tax=None)
+BY_KIND_UNTAXED = ByKind(sales=UNTAXED, refunds=UNTAXED, tests=UNTAXED, drive_offs=UNTAXED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductLine:
     """One product."""
@@ -103,15 +108,15 @@ class PaymentLine:
     """What was paid in one way, None for what stated none. Taxes are not known by payment."""
 
     payment: Payment | None
-    kinds: ByKind = field(default_factory=ByKind)
+    kinds: ByKind = BY_KIND_UNTAXED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourLine:
-    """The turnover of one hour of the sites' own clocks, 0 to 23."""
+    """The turnover of one hour of the sites' own clocks, 0 to 23. Taxes are not known by hour."""
 
     hour: int
-    turnover: Measure = field(default_factory=Measure)
+    turnover: Measure = UNTAXED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,9 +304,9 @@ def _corrections(
     return found, count
 
 
-def _by_kind(measures: dict[int, Measure]) -> ByKind:
+def _by_kind(measures: dict[int, Measure], nothing: Measure) -> ByKind:
     def of(kind: Kind) -> Measure:
-        return measures.get(kind, Measure())
+        return measures.get(kind, nothing)
 
     return ByKind(
         sales=of(Kind.SALE),
@@ -312,15 +317,17 @@ def _by_kind(measures: dict[int, Measure]) -> ByKind:
 
 
 class SumsByKind:
-    """Measures added up under keys, each by kind."""
+    """Measures added up under keys, each by kind; `nothing` is what was never added to."""
 
-    def __init__(self) -> None:
+    def __init__(self, nothing: Measure | None = None) -> None:
+        self._nothing = nothing or Measure()
         self._sums: dict[Any, dict[int, Measure]] = {}
 
     def add(self, key: Any, kind: int, measure: Measure) -> None:
         """Add to what is under the key."""
         kinds = self._sums.setdefault(key, {})
-        kinds[kind] = kinds.get(kind, Measure()) + measure
+        known = kinds.get(kind)
+        kinds[kind] = measure if known is None else known + measure
 
     def known(self) -> list[Any]:
         """Return the keys, in the order in which they came."""
@@ -328,7 +335,7 @@ class SumsByKind:
 
     def of(self, key: Any) -> ByKind:
         """Return what is under a key, nothing under one that never came."""
-        return _by_kind(self._sums.get(key, {}))
+        return _by_kind(self._sums.get(key, {}), self._nothing)
 
 
 def _currencies(
@@ -338,21 +345,22 @@ def _currencies(
     *,
     is_by_month: bool,
 ) -> list[CurrencyReport]:
-    sites, products, taxes, payments = SumsByKind(), SumsByKind(), SumsByKind(), SumsByKind()
-    hours, times, moved = SumsByKind(), SumsByKind(), SumsByKind()
+    sites, products, taxes = SumsByKind(), SumsByKind(), SumsByKind()
+    payments, hours = SumsByKind(UNTAXED), SumsByKind(UNTAXED)
+    times, moved = SumsByKind(), SumsByKind()
     for part, sums in (("site kind", sites), ("product", products), ("posted", moved)):
         for currency, site_id, _day, product, kind, tax_rate, _n, *values in rows.get(part, []):
             key = site_id if part == "site kind" else product
-            measure = _measure(values)
+            measure = _measure(values, tax_rate)
             sums.add((currency, None if part == "posted" else key), kind, measure)
             if part == "product" and kind in TURNOVER_KINDS:
                 taxes.add((currency, tax_rate), kind, measure)
     for currency, _s, _d, _p, kind, _t, payment, *values in rows.get("payment", []):
-        payments.add((currency, payment), kind, _measure(values))
+        payments.add((currency, payment), kind, _untaxed(values))
     for currency, _s, _d, _p, _k, _t, hour, *values in rows.get("hour", []):
-        hours.add((currency, hour % HOURS_A_DAY), Kind.SALE, _measure(values))
-    for currency, _s, day, _p, kind, _t, _n, *values in rows.get("time", []):
-        times.add((currency, day), kind, _measure(values))
+        hours.add((currency, hour), Kind.SALE, _untaxed(values))
+    for currency, _s, day, _p, kind, tax_rate, _n, *values in rows.get("time", []):
+        times.add((currency, day), kind, _measure(values, tax_rate))
     of_sites = rows.get("site", [])
     names = (
         {
@@ -434,10 +442,15 @@ def _currencies(
     return found
 
 
-def _measure(values: list[Any]) -> Measure:
+def _measure(values: list[Any], tax_rate: Decimal | None) -> Measure:
+    """Return a row as a measure; its rate is NO_TAX_RATE where none was stated."""
     count, volume, amount, tax = values[:4]
-    zero = Decimal(0)
-    return Measure(count=count, volume=volume or zero, amount=amount or zero, tax=tax or zero)
+    return measure_of(count, volume, amount, tax, is_rated=tax_rate != NO_TAX_RATE)
+
+
+def _untaxed(values: list[Any]) -> Measure:
+    count, volume, amount = values[:3]
+    return measure_of(count, volume, amount, None, is_rated=False)
 
 
 def _times(

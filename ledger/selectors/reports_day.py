@@ -7,34 +7,36 @@ changes; an X report says what is known when it is asked for.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
-from django.db import connection
-from django.db.models import Sum
 from django.utils import timezone
 
-from ledger.differences import less_ledger
 from ledger.models import (
     Correction,
-    CorrectionPosting,
-    DayTotal,
     Delivery,
     Dip,
     FiscalDay,
     Totalizer,
 )
-from ledger.models.entry import TURNOVER_KINDS
-from ledger.plausible import plausible
 from ledger.selectors.days import day_readings
 from ledger.selectors.deliveries import deliveries_in_days
+from ledger.selectors.figures import turnover_of_days
 from ledger.selectors.measures import Measure
-from ledger.selectors.reports import ByKind, CurrencyReport, SumsByKind, period_report
-
-_NOZZLES_SQL = (
-    Path(__file__).parent.parent.joinpath("sql", "report_nozzles.sql").read_text(encoding="utf-8")
+from ledger.selectors.reports import (
+    BY_KIND_UNTAXED,
+    UNTAXED,
+    ByKind,
+    CurrencyReport,
+    SumsByKind,
+    period_report,
 )
+from ledger.selectors.sealing import chain_head, days_before_seal
+from ledger.selectors.wet_stock import MeterLine, dispensed_in_days, meter_lines
+
+#: Fuelling point, nozzle and product.
+_Key = tuple[int | None, int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,43 +44,52 @@ class SealFacts:
     """What the chain of seals says of a day; `perpetual_total` includes the day.
 
     A day that is not sealed yet has neither number nor seal. Its perpetual total is then that of
-    the last sealed day and all turnover since, this day's included.
+    the day that was sealed last, of `waiting_days` that are to be sealed before it and its own.
+    While there are any, the seal before its own is not known yet.
     """
 
     z_number: int | None = None
     seal: str = ""
     previous_seal: str = ""
     sealed_by: str = ""
+    waiting_days: int = 0
     perpetual_total: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NozzleLine:
-    """A nozzle: what was sold through it, and how far its meter went, in litres."""
+    """A nozzle and product: what was sold through it, and how far its meter went, in litres.
 
-    fuelling_point: int
+    `kinds` is what is posted to the day. `dispensed` is what entries say went through the meter on
+    it: sold, tested and driven off with; a refund takes no fuel back.
+    """
+
+    fuelling_point: int | None
     nozzle: int
     product: str
-    kinds: ByKind = field(default_factory=ByKind)
-    opening: Decimal | None = None
-    closing: Decimal | None = None
+    kinds: ByKind = BY_KIND_UNTAXED
+    dispensed: Decimal = Decimal(0)
+    meter: MeterLine | None = None
+
+    @property
+    def opening(self) -> Decimal | None:
+        """Where the meter stood as the day opened, None where nobody read it."""
+        return self.meter.opening if self.meter else None
+
+    @property
+    def closing(self) -> Decimal | None:
+        """Where the meter stood as the day closed, None where nobody read it."""
+        return self.meter.closing if self.meter else None
 
     @property
     def metered(self) -> Decimal | None:
         """Litres through the meter, None while a reading is missing."""
-        if self.opening is None or self.closing is None:
-            return None
-        return self.closing - self.opening
-
-    @property
-    def dispensed(self) -> Decimal:
-        """Litres that entries say went through it: sold, tested and driven off with."""
-        return self.kinds.turnover.volume + self.kinds.tests.volume + self.kinds.drive_offs.volume
+        return self.meter.metered if self.meter else None
 
     @property
     def difference(self) -> Decimal | None:
-        """Litres through the meter less those of the entries."""
-        return less_ledger(self.metered, self.dispensed)
+        """Litres through the meter less those of the nozzle's entries, whatever their product."""
+        return self.meter.difference if self.meter else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +112,10 @@ class DayReport:
         return self.day.sealed_at is not None
 
     @property
-    def metered(self) -> Decimal:
-        """Litres through all meters that were read at both ends."""
-        return sum((line.metered or Decimal(0) for line in self.nozzles), Decimal(0))
+    def metered(self) -> Decimal | None:
+        """Litres through all meters that were read at both ends, None where none was."""
+        metered = [line.metered for line in self.nozzles if line.metered is not None]
+        return sum(metered, Decimal(0)) if metered else None
 
 
 def day_report(day: FiscalDay, *, now: datetime.datetime | None = None) -> DayReport:
@@ -126,7 +138,7 @@ def day_report(day: FiscalDay, *, now: datetime.datetime | None = None) -> DayRe
 
 
 def seal_facts(day: FiscalDay, *, turnover: Decimal) -> SealFacts:
-    """Return what the chain of seals says of a day with this turnover."""
+    """Return what the chain of seals says of a day with this turnover. Three queries at most."""
     if day.z_number is not None and day.perpetual_total is not None:
         return SealFacts(
             z_number=day.z_number,
@@ -135,49 +147,48 @@ def seal_facts(day: FiscalDay, *, turnover: Decimal) -> SealFacts:
             sealed_by=str(day.sealed_by),
             perpetual_total=day.perpetual_total,
         )
-    sealed = FiscalDay.objects.filter(site=day.site_id, z_number__isnull=False)
-    last = sealed.order_by("-z_number").first()
-    # Days before it that wait for their seal count too.
-    waiting = _turnover_waiting(day)
-    before = last.perpetual_total if last else None
+    head = chain_head(day.site_id)
+    waiting = list(
+        days_before_seal(day.site_id, before=day.fiscal_day).values_list("fiscal_day", flat=True)
+    )
+    before = turnover_of_days(site_id=day.site_id, fiscal_days=waiting)
     return SealFacts(
-        previous_seal=last.seal_hex if last else "",
-        perpetual_total=(before or Decimal(0)) + waiting + turnover,
+        # Whatever is sealed before this day comes between: its seal is not known yet.
+        previous_seal="" if waiting or head.seal is None else head.seal.hex(),
+        waiting_days=len(waiting),
+        perpetual_total=head.perpetual_total
+        + sum((measure.amount for measure in before.values()), Decimal(0))
+        + turnover,
     )
-
-
-def _turnover_waiting(day: FiscalDay) -> Decimal:
-    """Return the turnover of the site's days that are to be sealed before one. Two queries."""
-    unsealed = FiscalDay.objects.filter(
-        site=day.site_id, sealed_at=None, fiscal_day__lt=day.fiscal_day
-    )
-    days = plausible(unsealed, timezone.now()).values("fiscal_day")
-    of_site = {"site": day.site_id, "kind__in": TURNOVER_KINDS}
-    entries = DayTotal.objects.filter(**of_site, fiscal_day__in=days)
-    moved = CorrectionPosting.objects.filter(**of_site, posted_to__in=days)
-    amounts = (rows.aggregate(amount=Sum("amount"))["amount"] for rows in (entries, moved))
-    return sum((amount for amount in amounts if amount is not None), Decimal(0))
 
 
 def _nozzles(day: FiscalDay, totalizers: list[Totalizer]) -> list[NozzleLine]:
-    sums = SumsByKind()
-    with connection.cursor() as cursor:
-        cursor.execute(_NOZZLES_SQL, {"site_id": day.site_id, "fiscal_day": day.fiscal_day})
-        for point, nozzle, product, kind, count, volume, amount in cursor.fetchall():
-            sums.add(
-                (point or 0, nozzle, product),
-                kind,
-                Measure(count=count, volume=volume, amount=amount),
-            )
-    read = {(row.fuelling_point, row.nozzle, row.product): row for row in totalizers}
+    """Return what went through each nozzle, product by product; its meter with its own product."""
+    dispensed = dispensed_in_days(day.site_id, first=day.fiscal_day, last=day.fiscal_day)
+    sold = SumsByKind(UNTAXED)
+    flowed: defaultdict[_Key, Decimal] = defaultdict(Decimal)
+    for row in dispensed:
+        if row.nozzle is None:
+            continue
+        key = (row.fuelling_point, row.nozzle, row.product)
+        if row.posted_to == day.fiscal_day:
+            measure = Measure(count=row.count, volume=row.volume, amount=row.amount, tax=None)
+            sold.add(key, row.kind, measure)
+        if row.flowed_on(day.fiscal_day):
+            flowed[key] += row.volume
+    meters = {
+        (line.fuelling_point, line.nozzle, line.product): line
+        for line in meter_lines(day, dispensed, totalizers)
+    }
     return [
         NozzleLine(
             fuelling_point=key[0],
             nozzle=key[1],
             product=key[2],
-            kinds=sums.of(key),
-            opening=read[key].opening if key in read else None,
-            closing=read[key].closing if key in read else None,
+            kinds=sold.of(key),
+            dispensed=flowed[key],
+            meter=meters.get(key),
         )
-        for key in sorted({*sums.known(), *read})
+        # Where the fuelling point is unknown it comes first.
+        for key in sorted({*sold.known(), *meters}, key=lambda key: (key[0] or 0, *key[1:]))
     ]

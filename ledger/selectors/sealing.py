@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -43,6 +44,34 @@ class DaysToSeal:
     def is_cut(self) -> bool:
         """Whether there are more than `rows` lists."""
         return len(self.rows) < self.count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainHead:
+    """The end of a site's chain of seals: the day that was sealed last, whatever its date is."""
+
+    z_number: int = 0
+    seal: bytes | None = None
+    perpetual_total: Decimal = Decimal(0)
+
+
+def chain_head(site_id: int) -> ChainHead:
+    """Return behind what a site's next seal comes: the beginning if none is sealed. One query."""
+    sealed = FiscalDay.objects.filter(site=site_id, z_number__isnull=False)
+    last = sealed.order_by("-z_number").first()
+    if last is None or last.z_number is None:
+        return ChainHead()
+    return ChainHead(
+        z_number=last.z_number,
+        seal=bytes(last.seal) if last.seal else None,
+        perpetual_total=last.perpetual_total or Decimal(0),
+    )
+
+
+def days_before_seal(site_id: int, *, before: datetime.date) -> QuerySet[FiscalDay]:
+    """Return the site's days that are to be sealed before the one given."""
+    days = FiscalDay.objects.filter(site=site_id, fiscal_day__lt=before, sealed_at=None)
+    return plausible(days, timezone.now())
 
 
 def seal_proposals(*, site_ids: Sites = None) -> QuerySet[FiscalDay]:
@@ -84,9 +113,7 @@ def days_to_seal(
 
 def first_unsealed(site_id: int, *, before: datetime.date) -> FiscalDay | None:
     """Return the site's first day that is to be sealed before the one given, if there is any."""
-    days = FiscalDay.objects.filter(site=site_id, fiscal_day__lt=before, sealed_at=None)
-    earlier = plausible(days, timezone.now())
-    return earlier.order_by("fiscal_day").first()
+    return days_before_seal(site_id, before=before).order_by("fiscal_day").first()
 
 
 def _of_sites(site_ids: Sites) -> QuerySet[FiscalDay]:

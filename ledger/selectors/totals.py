@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q
 from django.utils import timezone
 
-from ledger.models import Correction, CorrectionPosting, DayTotal, FiscalDay, Kind
+from ledger.models import Correction, FiscalDay, Kind
 from ledger.models.entry import TURNOVER_KINDS
 from ledger.plausible import latest_day, with_plausible
+from ledger.selectors.figures import sums
 from ledger.selectors.measures import Measure
 
 #: A site whose newest fiscal day is dated further back than this has sold nothing today.
@@ -173,11 +174,19 @@ def ledger_totals(
     first_day: datetime.date | None = None,
     last_day: datetime.date | None = None,
 ) -> LedgerTotals:
-    """Sum the ledger over sites (None: all) and a period, both days included. Four queries."""
+    """Sum the ledger over sites (None: all) and a period, both days included. Three queries."""
     within = _within(site_ids, first_day, last_day)
     posted = _within(site_ids, first_day, last_day, column="posted_to")
-    raw = _sums(DayTotal.objects.filter(within))
-    moved = _sums(CorrectionPosting.objects.filter(posted))
+    raw: _Sums = {}
+    moved: _Sums = {}
+    counted = sums(
+        by=("is_correction", "currency", "product", "kind"),
+        site_ids=site_ids,
+        first=first_day,
+        last=last_day,
+    )
+    for (is_correction, currency, product, kind), measure in counted.items():
+        (moved if is_correction else raw)[currency, product, kind] = measure
     corrections = Correction.objects.filter(posted, status=Correction.Status.APPROVED).count()
     # A day with entries is one with totals, of which there are several. And counted by site, for
     # PostgreSQL counts what is distinct by sorting all of it.
@@ -210,22 +219,10 @@ def ledger_totals(
 _Sums = dict[tuple[str, str, int], Measure]
 
 
-def _sums(rows: QuerySet[DayTotal] | QuerySet[CorrectionPosting]) -> _Sums:
-    sums = (
-        rows.order_by()
-        .values_list("site__currency", "product", "kind")
-        .annotate(Sum("count"), Sum("volume"), Sum("amount"), Sum("tax"))
-    )
-    return {
-        (currency, product, kind): Measure(count=count, volume=volume, amount=amount, tax=tax)
-        for currency, product, kind, count, volume, amount, tax in sums
-    }
-
-
 def _currency_total(currency: str, raw: _Sums, moved: _Sums, *, sites: int) -> CurrencyTotal:
     def measure(product: str, *kinds: Kind) -> Measure:
         keys = [(currency, product, kind) for kind in kinds]
-        return sum((sums.get(key, Measure()) for sums in (raw, moved) for key in keys), Measure())
+        return sum((those.get(key, Measure()) for those in (raw, moved) for key in keys), Measure())
 
     products = sorted({product for other, product, _ in (*raw, *moved) if other == currency})
     return CurrencyTotal(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -30,22 +30,39 @@ METERED_KINDS = (Kind.SALE, Kind.TEST, Kind.DRIVE_OFF)
 #: Meters count in hundredths of a litre.
 METER_TOLERANCE_LITRES = Decimal("0.010")
 
-_METERED_SQL = statement("metered_days")
+_DISPENSED_SQL = statement("dispensed")
 _NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metered:
-    """Litres and entries of one kind that one nozzle gave in one day; a device may be unknown."""
+class Dispensed:
+    """What entries of a day say of one nozzle and kind; a device may be unknown.
+
+    A correction counts on the day that it is `posted_to`, but its fuel flowed on that of the entry.
+    """
 
     fiscal_day: datetime.date
+    posted_to: datetime.date
     fuelling_point: int | None
     nozzle: int | None
     tank: int | None
     product: str
     kind: int
     volume: Decimal
+    amount: Decimal
     count: int
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether fuel ran through a meter: a refund gives money back and no fuel."""
+        return self.kind in METERED_KINDS
+
+    def flowed_on(self, fiscal_day: datetime.date) -> bool:
+        """Say whether it ran through a meter on a day, as the day itself has it.
+
+        What was corrected once the day was sealed is none of its business.
+        """
+        return self.is_metered and self.fiscal_day == self.posted_to == fiscal_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +196,7 @@ def wet_stock_of_day(day: FiscalDay) -> WetStock:
         for (tank, product), by_day in movements.items()
         if day.fiscal_day in by_day
     ]
-    return WetStock(tanks=tanks, nozzles=_meter_lines(day, metered, readings), month_start=start)
+    return WetStock(tanks=tanks, nozzles=meter_lines(day, metered, readings), month_start=start)
 
 
 def _days_sealed_before(day: FiscalDay, start: datetime.date) -> list[datetime.date] | None:
@@ -248,41 +265,59 @@ def _sealed_setup(lines: str) -> StockSetup:
     )
 
 
+def dispensed_in_days(
+    site_id: int, *, first: datetime.date, last: datetime.date, kinds: Iterable[Kind] = Kind
+) -> list[Dispensed]:
+    """Return what entries say of nozzles from one fiscal day to another. One query.
+
+    With what corrections move in these days or of their entries, so that there is more than counts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DISPENSED_SQL,
+            {
+                "site_id": site_id,
+                "first": first,
+                "last": last,
+                "kinds": [int(kind) for kind in kinds],
+            },
+        )
+        return [
+            Dispensed(
+                fiscal_day=row[0],
+                posted_to=row[1],
+                fuelling_point=row[2],
+                nozzle=row[3],
+                tank=row[4],
+                product=row[5],
+                kind=row[6],
+                volume=row[7],
+                amount=row[8],
+                count=row[9],
+            )
+            for row in cursor.fetchall()
+        ]
+
+
 def metered_in_days(
     site_id: int,
     *,
     first: datetime.date,
     last: datetime.date,
-    days: list[datetime.date] | None = None,
-) -> list[Metered]:
-    """Return what entries say that went through meters from one fiscal day to another. One query.
+    days: Collection[datetime.date] | None = None,
+) -> list[Dispensed]:
+    """Return what went through meters by entries, from one fiscal day to another. One query.
 
-    `days` narrows it down to what was counted in some of these days and posted to some of them.
+    Each on the day when it flowed, corrected as far as was posted up to the last day. `days`
+    narrows it down to what was counted in some of these days and posted to some of them.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _METERED_SQL,
-            {
-                "site_id": site_id,
-                "first": first,
-                "last": last,
-                "days": days,
-                "metered_kinds": [int(kind) for kind in METERED_KINDS],
-            },
-        )
-        return [
-            Metered(
-                fiscal_day=row[0],
-                fuelling_point=row[1],
-                nozzle=row[2],
-                tank=row[3],
-                product=row[4],
-                kind=row[5],
-                volume=row[6],
-                count=row[7],
-            )
-            for row in cursor.fetchall()
-        ]
+    return [
+        row
+        for row in dispensed_in_days(site_id, first=first, last=last, kinds=METERED_KINDS)
+        if first <= row.fiscal_day <= last
+        and row.posted_to <= last
+        and (days is None or (row.fiscal_day in days and row.posted_to in days))
+    ]
 
 
 def readings_in_days(site_id: int, *, first: datetime.date, last: datetime.date) -> list[Totalizer]:
@@ -296,7 +331,7 @@ def tank_movements(
     *,
     first: datetime.date,
     last: datetime.date,
-    metered: Iterable[Metered],
+    metered: Iterable[Dispensed],
     readings: Iterable[Totalizer],
     setup: StockSetup,
 ) -> dict[tuple[int, str], dict[datetime.date, TankMovement]]:
@@ -363,7 +398,7 @@ class _Counted:
 
 
 def _by_tank(
-    setup: StockSetup, metered: Iterable[Metered], readings: Iterable[Totalizer]
+    setup: StockSetup, metered: Iterable[Dispensed], readings: Iterable[Totalizer]
 ) -> _Counted:
     """Return what each tank gave: by the meters that were read, by entries for other nozzles."""
     counted = _Counted()
@@ -409,7 +444,7 @@ class _TankOf:
         for tank, product in setup.holds.items():
             self._holding[product].append(tank)
 
-    def __call__(self, row: Metered) -> int | None:
+    def __call__(self, row: Dispensed) -> int | None:
         if row.tank is not None:
             return row.tank
         return self.nozzle(row.fuelling_point, row.nozzle, row.product)
@@ -451,13 +486,14 @@ def _add_meters(
     return read
 
 
-def _meter_lines(
-    day: FiscalDay, metered: Sequence[Metered], readings: Iterable[Totalizer]
+def meter_lines(
+    day: FiscalDay, dispensed: Iterable[Dispensed], readings: Iterable[Totalizer]
 ) -> list[MeterLine]:
+    """Return each nozzle whose meter was read on a day beside what its entries add up to."""
     recorded: dict[tuple[int | None, int | None], Decimal] = defaultdict(Decimal)
     tests: dict[tuple[int | None, int | None], Decimal] = defaultdict(Decimal)
-    for row in metered:
-        if row.fiscal_day != day.fiscal_day:
+    for row in dispensed:
+        if not row.flowed_on(day.fiscal_day):
             continue
         recorded[row.fuelling_point, row.nozzle] += row.volume
         if row.kind == Kind.TEST:

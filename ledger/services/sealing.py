@@ -34,7 +34,7 @@ from ledger.models import (
 from ledger.plausible import plausible_span
 from ledger.seal_series import SeriesError, has_series, series_head
 from ledger.selectors.reconciliation import Difference, reconciliation
-from ledger.selectors.sealing import first_unsealed
+from ledger.selectors.sealing import chain_head, first_unsealed
 from ledger.services.announce import changes_announce, commands_announce
 from ledger.services.audit import audit_record
 from ledger.services.days import DayError, day_locked
@@ -257,11 +257,10 @@ def _body(day: FiscalDay) -> canonical.Body:
 
 def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) -> str:
     """Write the seal into the locked day, behind the site's last one. Returns the key's name."""
-    before = FiscalDay.objects.filter(site=day.site_id, z_number__isnull=False)
-    last = before.order_by("-z_number").first()
-    day.z_number = last.z_number + 1 if last and last.z_number else 1
-    day.previous_seal = bytes(last.seal) if last and last.seal else None
-    day.perpetual_total = body.turnover + (last.perpetual_total or 0 if last else 0)
+    head = chain_head(day.site_id)
+    day.z_number = head.z_number + 1
+    day.previous_seal = head.seal
+    day.perpetual_total = head.perpetual_total + body.turnover
     day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
     document = canonical.document_of(
         body,

@@ -2,7 +2,7 @@
 -- where the rows are: half a million entries a second, and only some lines of text a day leave
 -- PostgreSQL. Each line is a JSON array as json_build_array writes it; decimals and times are
 -- strings, as PostgreSQL writes them in UTC. Sealing and verifying both read this statement.
--- `{entry_line}` stands for entry_line.sql, `{day_deliveries}` for day_deliveries.sql. The setup is
+-- `{entry_line}`, `{day_deliveries}` and `{counted}` stand for the files of these names. The setup is
 -- the site's as it is now: what a day was judged by is known from its sealed document alone.
 WITH wanted AS MATERIALIZED (
     SELECT d.*, s.code, s.currency
@@ -127,17 +127,9 @@ lines AS (
 ),
 turnover AS (
     SELECT fiscal_day, sum(amount) AS amount
-    FROM (
-        SELECT fiscal_day, amount
-        FROM day_total
-        WHERE site_id = %(site_id)s AND fiscal_day BETWEEN %(first)s AND %(last)s
-            AND kind = ANY (%(turnover_kinds)s)
-        UNION ALL
-        SELECT posted_to, amount
-        FROM correction_posting
-        WHERE site_id = %(site_id)s AND posted_to BETWEEN %(first)s AND %(last)s
-            AND kind = ANY (%(turnover_kinds)s)
-    ) AS amounts
+    FROM ({counted}) AS counted
+    WHERE site_id = %(site_id)s AND fiscal_day BETWEEN %(first)s AND %(last)s
+        AND kind = ANY (%(turnover_kinds)s)
     GROUP BY fiscal_day
 ),
 setup AS (

@@ -1,6 +1,8 @@
 -- Everything that a report of a period says of some sites' turnover, in one statement and so of one
 -- moment: the products of a report add up to its payments and its hours however much is coming in.
 -- Each row names its part; totals are the raw ones and what corrections posted to the period move.
+-- Sites and times tell apart what stated no tax rate (-1) and what did (null), because the tax of the
+-- former is unknown; products and postings have each rate.
 -- `months` were summed up ahead (month_totals.sql): their days are left out of the day totals here,
 -- and the part "outdated" says whether the ledger holds other entries of them by now.
 --
@@ -26,20 +28,21 @@ posted AS MATERIALIZED (
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
 ),
 by_site AS (
-    SELECT site_id, kind, sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount,
-        sum(tax) AS tax
+    SELECT site_id, kind, CASE WHEN tax_rate = -1 THEN tax_rate END AS tax_rate,
+        sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount, sum(tax) AS tax
     FROM day_total
     WHERE (fiscal_day BETWEEN %(first)s AND %(head)s OR fiscal_day BETWEEN %(tail)s AND %(last)s)
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    GROUP BY 1, 2
+    GROUP BY 1, 2, 3
     UNION ALL
-    SELECT site_id, kind, sum(count), sum(volume), sum(amount), sum(tax)
+    SELECT site_id, kind, CASE WHEN tax_rate = -1 THEN tax_rate END, sum(count), sum(volume),
+        sum(amount), sum(tax)
     FROM month_total
     WHERE month BETWEEN %(first_month)s AND %(last_month)s
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    GROUP BY 1, 2
+    GROUP BY 1, 2, 3
     UNION ALL
-    SELECT site_id, kind, count, volume, amount, tax
+    SELECT site_id, kind, CASE WHEN tax_rate IS NULL THEN -1 END, count, volume, amount, tax
     FROM posted
 ),
 products AS (
@@ -112,10 +115,10 @@ LEFT JOIN (
 -- Entries only ever come in, so no month can make good for what another one lacks.
 WHERE coalesce(days.in_months, 0) <> coalesce(summed_up.entries, 0)
 UNION ALL
-SELECT 'site kind', currency, site_id, NULL, NULL, kind, NULL, NULL, sum(count)::bigint, sum(volume),
-    sum(amount), sum(tax), NULL, NULL
+SELECT 'site kind', currency, site_id, NULL, NULL, kind, tax_rate, NULL, sum(count)::bigint,
+    sum(volume), sum(amount), sum(tax), NULL, NULL
 FROM by_site JOIN site ON site.id = by_site.site_id
-GROUP BY currency, site_id, kind
+GROUP BY currency, site_id, kind, tax_rate
 UNION ALL
 SELECT 'product', currency, NULL, NULL, product, kind, tax_rate, NULL, sum(count)::bigint,
     sum(volume), sum(amount), sum(tax), NULL, NULL
@@ -138,28 +141,29 @@ FROM posted JOIN site ON site.id = posted.site_id
 GROUP BY currency, product, kind, coalesce(tax_rate, -1)
 UNION ALL
 -- What was sold when: by day for a short period (`by_month` false), else by month.
-SELECT 'time', currency, NULL, day, NULL, kind, NULL, NULL, sum(count)::bigint, sum(volume),
+SELECT 'time', currency, NULL, day, NULL, kind, tax_rate, NULL, sum(count)::bigint, sum(volume),
     sum(amount), sum(tax), NULL, NULL
 FROM (
     SELECT currency, CASE WHEN %(by_month)s THEN date_trunc('month', fiscal_day)::date
-            ELSE fiscal_day END AS day, kind, sum(count) AS count, sum(volume) AS volume,
-        sum(amount) AS amount, sum(tax) AS tax
+            ELSE fiscal_day END AS day, kind, CASE WHEN tax_rate = -1 THEN tax_rate END AS tax_rate,
+        sum(count) AS count, sum(volume) AS volume, sum(amount) AS amount, sum(tax) AS tax
     FROM day_total JOIN site ON site.id = site_id
     WHERE (fiscal_day BETWEEN %(first)s AND %(head)s
             OR fiscal_day BETWEEN %(tail)s AND %(last)s)
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
         AND kind IN (1, 2)
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4
     UNION ALL
-    SELECT currency, month, kind, sum(count), sum(volume), sum(amount), sum(tax)
+    SELECT currency, month, kind, CASE WHEN tax_rate = -1 THEN tax_rate END, sum(count),
+        sum(volume), sum(amount), sum(tax)
     FROM month_total JOIN site ON site.id = site_id
     WHERE month BETWEEN %(first_month)s AND %(last_month)s AND kind IN (1, 2)
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4
     UNION ALL
     SELECT currency, CASE WHEN %(by_month)s THEN date_trunc('month', posted_to)::date
-        ELSE posted_to END, kind, count, volume, amount, tax
+        ELSE posted_to END, kind, CASE WHEN tax_rate IS NULL THEN -1 END, count, volume, amount, tax
     FROM posted JOIN site ON site.id = site_id
     WHERE kind IN (1, 2)
 ) AS parts
-GROUP BY currency, day, kind
+GROUP BY currency, day, kind, tax_rate

@@ -105,8 +105,8 @@ def test_a_manager_sums_their_own(client: Client) -> None:
     assert "EUR" not in text
 
 
-def test_four_queries_whatever_there_is(staff: Client, django_assert_num_queries) -> None:
+def test_three_queries_whatever_there_is(staff: Client, django_assert_num_queries) -> None:
     for number in range(20):
         make_day(make_site(), fiscal_day=f"2026-11-{number + 1:02}")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         ledger_totals(site_ids=None)

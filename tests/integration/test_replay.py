@@ -103,6 +103,8 @@ def measured(lines: Iterable[Transaction]) -> Measure:
         count=len(lines),
         volume=sum((line.quantity for line in lines if line.product.is_fuel), Decimal(0)),
         amount=sum((line.total for line in lines), Decimal(0)),
+        # The file states no rates.
+        tax=None if lines else Decimal(0),
     )
 
 

@@ -30,7 +30,14 @@ from ledger.models import (
     Totalizer,
 )
 from ledger.selectors.measures import Measure
-from ledger.selectors.reports import ByKind, CurrencyReport, PeriodReport, period_report
+from ledger.selectors.reports import (
+    BY_KIND_UNTAXED,
+    UNTAXED,
+    ByKind,
+    CurrencyReport,
+    PeriodReport,
+    period_report,
+)
 from ledger.selectors.reports_day import day_report
 from ledger.selectors.reports_stock import stock_trend
 from ledger.selectors.wet_stock import wet_stock_of_day
@@ -76,8 +83,8 @@ def test_no_site_is_zeros_and_never_everything(sites) -> None:
     assert nothing.kinds == ByKind()
     assert nothing.turnover == Measure()
     assert (nothing.currency, nothing.entries, nothing.fiscal_days) == ("", 0, 0)
-    assert [line.kinds for line in nothing.payments] == [ByKind()] * (len(Payment) + 1)
-    assert [line.turnover for line in nothing.hours] == [Measure()] * 24
+    assert [line.kinds for line in nothing.payments] == [BY_KIND_UNTAXED] * (len(Payment) + 1)
+    assert [line.turnover for line in nothing.hours] == [UNTAXED] * 24
     assert [(line.day, line.turnover) for line in nothing.times] == [(DAY, Measure())]
     assert (report.corrections, report.correction_count, report.site_count) == ([], 0, 0)
     assert stock_trend(site=None) == []
@@ -99,7 +106,7 @@ def test_sites_may_come_as_anything(sites) -> None:
         make_day(make_site(code), fiscal_day="2026-11-21")
     [report] = period_report(sites=sites(), first=DAY, last=DAY).currencies
     assert report.turnover == Measure(
-        count=6, volume=Decimal("194.442"), amount=Decimal("287.58"), tax=Decimal(0)
+        count=6, volume=Decimal("194.442"), amount=Decimal("287.58"), tax=None
     )
     assert [line.code for line in report.sites] == ["S1", "S2"]
 
@@ -143,7 +150,7 @@ def make_rates(site: Site) -> FiscalDay:
     return day
 
 
-def test_net_and_tax_add_up_to_gross_by_rate() -> None:
+def test_net_and_tax_add_up_to_gross_by_rate_where_one_is_stated() -> None:
     make_rates(make_site("S1"))
     [report] = period_report(first=DAY, last=DAY).currencies
     assert [
@@ -152,8 +159,13 @@ def test_net_and_tax_add_up_to_gross_by_rate() -> None:
     ] == [
         (20, Decimal("96.26"), Decimal("19.25"), Decimal("115.51")),
         (5, Decimal("2.00"), Decimal("0.10"), Decimal("2.10")),
-        (None, Decimal("1.00"), Decimal("0.00"), Decimal("1.00")),
+        (None, None, None, Decimal("1.00")),
     ]
+    whole = report.turnover
+    assert (whole.net, whole.tax) == (Decimal("98.26"), Decimal("19.35"))
+    assert whole.gross_without_rate == Decimal("1.00")
+    (shop,) = (line.kinds.sales for line in report.products if line.product == "SHOP")
+    assert (shop.net, shop.tax, shop.amount) == (Decimal("2.00"), Decimal("0.10"), Decimal("3.10"))
     assert report.turnover.amount == sum(line.turnover.amount for line in report.taxes)
     assert report.turnover.amount == sum(line.kinds.turnover.amount for line in report.payments)
     assert report.turnover.amount == sum(line.turnover.amount for line in report.hours)
@@ -444,10 +456,37 @@ def test_csv_and_json_have_what_the_page_shows(staff: Client, path: str) -> None
         return
     totals = told["currencies"][0] if "currencies" in told else told["totals"]
     assert totals["turnover"] == {
-        "entries": 6, "litres": "80.000", "gross": "118.61", "tax": "19.35", "net": "99.26",
+        "entries": 6, "litres": "80.000", "gross": "118.61", "tax": "19.35", "net": "98.26",
+        "gross_without_rate": "1.00",
     }  # fmt: skip
     rates = {row["about"]: row for row in rows if row["part"] == "tax rate"}
     assert (rates["20.00"]["net"], rates["not stated"]["gross"]) == ("96.26", "1.00")
+
+
+def test_a_tax_that_nobody_knows_is_no_zero(staff: Client) -> None:
+    make_rates(make_site("S1"))
+    for path in ("/reports/period/?first=2026-11-21&last=2026-11-21", DAY_REPORT.rstrip("&")):
+        rows = csv.DictReader(io.StringIO(staff.get(f"{path}&format=csv").text))
+        unknown = [row for row in rows if (row["part"], row["about"]) == ("tax rate", "not stated")]
+        assert [(row["tax"], row["net"], row["gross_without_rate"]) for row in unknown] == [
+            ("", "", "")
+        ]
+        told = json.loads(staff.get(f"{path}&format=json").content)
+        totals = told["currencies"][0] if "currencies" in told else told["totals"]
+        by_rate = {line["tax_rate"]: line["turnover"] for line in totals["taxes"]}
+        assert (by_rate[None]["tax"], by_rate[None]["net"]) == (None, None)
+        # Taxes are not kept by payment and by hour, whether anything was sold or not.
+        sold = [line["turnover"] for line in totals["hours"]]
+        sold += [line["kinds"]["sales"] for line in totals["payments"]]
+        assert {(one["tax"], one["net"], one["gross_without_rate"]) for one in sold} == {
+            (None, None, None)
+        }
+        page = staff.get(path).text
+        row = page[page.index("Not stated") :]
+        assert row[: row.index("</tr>")].count("\N{EN DASH}") == 2
+        assert "£1.00 of the gross turnover was recorded without a tax rate" in " ".join(
+            page.split()
+        )
 
 
 def test_a_product_cannot_smuggle_a_formula_into_a_spreadsheet(staff: Client) -> None:

@@ -72,12 +72,12 @@ class Counted:
 
     @property
     def measure(self) -> Measure:
-        amount = self.values["amount"]
+        amount, rate = self.values["amount"], self.values["tax_rate"]
         return Measure(
             count=self.times,
             volume=self.times * (self.values["volume"] or Decimal(0)),
             amount=self.times * amount,
-            tax=self.times * tax_of(amount, self.values["tax_rate"]),
+            tax=None if rate is None else self.times * tax_of(amount, rate),
         )
 
 
@@ -89,13 +89,13 @@ def added_up(counted: Iterable[Counted], key: Key) -> dict[Any, Measure]:
     sums: defaultdict[Any, Measure] = defaultdict(Measure)
     for one in counted:
         sums[key(one)] += one.measure
-    return {name: measure for name, measure in sums.items() if measure != Measure()}
+    return {name: measure for name, measure in sums.items() if not measure.is_nothing}
 
 
 def untaxed(sums: dict[Any, Measure]) -> dict[Any, Measure]:
     """Leave taxes out, which payments and hours do not have."""
     return {
-        name: Measure(count=one.count, volume=one.volume, amount=one.amount)
+        name: Measure(count=one.count, volume=one.volume, amount=one.amount, tax=None)
         for name, one in sums.items()
     }
 
@@ -183,7 +183,7 @@ def write_totals(site: Site, date: datetime.date, new: list[Counted]) -> None:
     key = {"site": site, "fiscal_day": date}
 
     def sums(measure: Measure, *, taxed: bool = False) -> dict[str, Any]:
-        tax = {"tax": measure.tax} if taxed else {}
+        tax = {"tax": measure.tax or 0} if taxed else {}
         return {"count": measure.count, "volume": measure.volume, "amount": measure.amount} | tax
 
     names = ("product", "kind", "tax_rate")
@@ -210,7 +210,7 @@ def check(report: CurrencyReport, counted: list[Counted], time: Key) -> None:
     turnover = [one for one in counted if one.is_turnover]
 
     def told(lines: Iterable[tuple[Any, Measure]]) -> dict[Any, Measure]:
-        return {name: measure for name, measure in lines if measure != Measure()}
+        return {name: measure for name, measure in lines if not measure.is_nothing}
 
     for by_kind, of in (
         (
@@ -233,7 +233,9 @@ def check(report: CurrencyReport, counted: list[Counted], time: Key) -> None:
 
     whole = sum((one.measure for one in turnover), Measure())
     assert report.turnover == whole
-    assert whole.net + whole.tax == whole.amount
+    assert whole.net is not None
+    assert whole.tax is not None
+    assert whole.net + whole.tax + whole.unrated == whole.amount
     for groups in (
         [line.kinds.turnover for line in report.products],
         [line.kinds.turnover for line in report.sites],
@@ -241,7 +243,8 @@ def check(report: CurrencyReport, counted: list[Counted], time: Key) -> None:
         [line.turnover for line in report.times],
     ):
         assert sum(groups, Measure()) == whole
-        assert sum(one.net for one in groups) + sum(one.tax for one in groups) == whole.amount
+        nets = sum(one.net or 0 for one in groups)
+        assert nets + sum(one.tax or 0 for one in groups) == whole.amount - whole.unrated
     for amounts in (paid, hours):
         together = sum(amounts.values(), Measure())
         assert (together.amount, together.volume, together.count) == (
@@ -303,12 +306,14 @@ def test_every_line_of_a_file_adds_up(books: Books, client: Client, path: str) -
         *("tax rate", "day or month", "site"),
     }
     for line in taxed:
-        assert Decimal(line["net"]) + Decimal(line["tax"]) == Decimal(line["gross"]), line
+        parts = (line["net"], line["tax"], line["gross_without_rate"])
+        assert sum(map(Decimal, parts)) == Decimal(line["gross"]), line
 
     def walk(value: Any) -> int:
         """Check every measure below; return how many there were."""
         if isinstance(value, dict) and "gross" in value:
-            assert Decimal(value["net"]) + Decimal(value["tax"]) == Decimal(value["gross"])
+            parts = [value[name] for name in ("net", "tax", "gross_without_rate")]
+            assert parts == [None] * 3 or sum(map(Decimal, parts)) == Decimal(value["gross"])
             return 1
         parts = value.values() if isinstance(value, dict) else value
         return sum(map(walk, parts)) if isinstance(value, dict | list) else 0
