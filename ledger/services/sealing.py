@@ -257,10 +257,10 @@ def _body(day: FiscalDay) -> canonical.Body:
 
 def _chain(day: FiscalDay, body: canonical.Body, sealed_by: AbstractBaseUser) -> str:
     """Write the seal into the locked day, behind the site's last one. Returns the key's name."""
-    head = chain_head(day.site_id)
-    day.z_number = head.z_number + 1
-    day.previous_seal = head.seal
-    day.perpetual_total = head.perpetual_total + body.turnover
+    chain = chain_head(day.site_id)
+    day.z_number = chain.z_number + 1
+    day.previous_seal = chain.seal
+    day.perpetual_total = chain.perpetual_total + body.turnover
     day.sealed_at, day.sealed_by_id = timezone.now(), sealed_by.pk
     document = canonical.document_of(
         body,
