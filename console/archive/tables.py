@@ -653,7 +653,10 @@ MADE: tuple[Made, ...] = (
             "count": ("integer", "entries"),
             "volume": ("number", "litres"),
             "amount": ("number", "gross, in the site's currency"),
-            "tax": ("number", "the tax within it; NULL by payment, hour and nozzle"),
+            "tax": (
+                "number",
+                "the tax within what states a rate; NULL where nothing does, and by payment, hour, nozzle",
+            ),
         },
         key=("site", "fiscal_day", "part", "about", "kind"),
         references=(_TO_DAY,),

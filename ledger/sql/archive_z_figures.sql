@@ -1,5 +1,5 @@
 -- The figures of Z reports, each a row: a sealed day's totals and what corrections posted to it move.
--- Stands behind archive_scope.sql.
+-- The tax of what states no rate is unknown. Stands behind archive_scope.sql.
 , sealed AS MATERIALIZED (
     SELECT site_id, fiscal_day
     FROM fiscal_day
@@ -12,11 +12,13 @@ posted AS MATERIALIZED (
     JOIN sealed ON sealed.site_id = p.site_id AND sealed.fiscal_day = p.posted_to
 ),
 goods AS MATERIALIZED (
-    SELECT site_id, fiscal_day, product, kind, tax_rate, count, volume, amount, tax
+    SELECT site_id, fiscal_day, product, kind, tax_rate, count, volume, amount,
+        CASE WHEN tax_rate <> -1 THEN tax END AS tax
     FROM day_total
     JOIN sealed USING (site_id, fiscal_day)
     UNION ALL
-    SELECT site_id, posted_to, product, kind, coalesce(tax_rate, -1), count, volume, amount, tax
+    SELECT site_id, posted_to, product, kind, coalesce(tax_rate, -1), count, volume, amount,
+        CASE WHEN tax_rate IS NOT NULL THEN tax END
     FROM posted
 ),
 figure AS (
