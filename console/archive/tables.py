@@ -655,7 +655,8 @@ MADE: tuple[Made, ...] = (
             "amount": ("number", "gross, in the site's currency"),
             "tax": (
                 "number",
-                "the tax within what states a rate; NULL where nothing does, and by payment, hour, nozzle",
+                "the tax within what states a rate; NULL where nothing does, and by payment, hour"
+                " and nozzle",
             ),
         },
         key=("site", "fiscal_day", "part", "about", "kind"),
