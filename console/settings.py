@@ -6,6 +6,7 @@ as NAME_FILE, the path of a file that holds the value (for secrets mounted by an
 A value that cannot be read stops the process with a sentence that names the variable.
 """
 
+import re
 from pathlib import Path
 
 from console.embedded.claims import running_mqtt_port
@@ -38,9 +39,6 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 #: The folder of the keys that sign seals (`ledger.signing`): out of the database's reach.
 SEAL_KEYS = Path(env.str("SEAL_KEYS", default=str(VAR_DIR / "seal-keys"))).resolve()
-#: Where the worker keeps a copy of every seal (`ledger.seal_series`), with which verify_ledger
-#: compares; empty: nowhere.
-SEAL_SERIES = env.str("SEAL_SERIES", default=str(VAR_DIR / "seals"))
 #: The authority (RFC 3161) that export_seals has its copies stamped by with the time, empty: none;
 #: and the certificates to trust it by, as PEM.
 TIME_STAMP_URL = env.str("TIME_STAMP_URL", default="")
@@ -190,6 +188,14 @@ DATABASES["default"].update(
     CONN_MAX_AGE=0,
     CONN_HEALTH_CHECKS=True,
 )
+#: Where the worker keeps a copy of every seal (`ledger.seal_series`), with which verify_ledger
+#: compares; empty: nowhere. Each database has its own, since a copy fits one ledger alone.
+_OWN_DATABASE = "" if DATABASE_IS_EMBEDDED else "-{NAME}-{HOST}".format_map(DATABASES["default"])
+SEAL_SERIES = env.str(
+    "SEAL_SERIES",
+    default=str(VAR_DIR / re.sub(r"[^A-Za-z0-9]", "-", f"seals{_OWN_DATABASE}")),
+)
+
 DATABASE_POOL_MAX = env.int("DATABASE_POOL_MAX", default=16)
 #: The pool of a process that serves pages (console/asgi.py opens it; commands and tests need none).
 #: A request that waits longer than the timeout (seconds) for a connection fails.
