@@ -324,7 +324,6 @@ TABLES: tuple[Table, ...] = (
         },
         references=(
             _TO_DAY,
-            Reference(columns=("site", "posted_to"), file="fiscal_day", to=DAY),
             _person("author_id"),
             _person("decided_by_id"),
         ),

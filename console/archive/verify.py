@@ -200,6 +200,7 @@ class Archive:
             if self.manifest["version"] != VERSION:
                 raise NoArchive(f"the archive has version {self.manifest['version']}")
             self.schemas = {one["name"]: one["schema"] for one in package["resources"]}
+            self._hashes = {one["path"]: one["hash"] for one in package["resources"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NoArchive(f"{folder} holds no archive ({error!r})") from error
         self.first = self.manifest["first_fiscal_day"] or ""
@@ -221,6 +222,8 @@ class Archive:
         for one in self.manifest["files"]:
             if stated.get(one["file"]) != one["sha256"]:
                 self.report.fault(one["file"], "manifest.json states another checksum")
+            if self._hashes.get(one["file"]) != f"sha256:{one['sha256']}":
+                self.report.fault(one["file"], "datapackage.json states another checksum")
         known = {*stated, "SHA256SUMS"}
         for path in sorted(self.folder.iterdir()):
             if path.is_file() and path.name not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import datetime
 import hashlib
@@ -30,8 +31,10 @@ from console.own_connection import own_snapshot
 from ledger.models import FiscalDay, Kind
 from ledger.selectors.measures import Measure
 from ledger.selectors.reports_day import day_report
+from tests import second_verifier
 from tests.archive_ledger import FIRST, FOURTH, OPEN, SECOND, STRANGE, THIRD, ArchiveLedger
 from tests.conftest import empty_tables
+from tests.second_verifier import second_look
 
 Row = dict[str, str]
 #: Entries, litres, gross amount and the tax within it, None where nobody knows it.
@@ -366,6 +369,13 @@ def forge(folder: Path) -> None:
         one["sha256"] = hashlib.sha256((folder / one["file"]).read_bytes()).hexdigest()
         one["rows"] = len(rows(folder, one["file"].removesuffix(".csv")))
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    package = json.loads((folder / "datapackage.json").read_text())
+    for resource, one in zip(package["resources"], manifest["files"], strict=True):
+        path = folder / resource["path"]
+        assert one["file"] == resource["path"]
+        resource |= {"hash": f"sha256:{one['sha256']}", "rows": one["rows"]}
+        resource["bytes"] = path.stat().st_size
+    (folder / "datapackage.json").write_text(json.dumps(package))
     names = [line.split("  ")[1] for line in (folder / "SHA256SUMS").read_text().splitlines()]
     (folder / "SHA256SUMS").write_text(
         "".join(
@@ -489,3 +499,38 @@ def test_what_is_no_archive_is_said(archives: Archives, tmp_path: Path) -> None:
     code, said = run(tmp_path)
     assert code == 2
     assert "holds no archive" in said
+
+
+# --- written anew from the documentation ----------------------------------------------------------
+
+
+def test_a_verifier_written_from_the_documentation_alone_agrees(archives: Archives) -> None:
+    looked = second_look(archives.whole)
+    assert looked.wrong == []
+    assert looked.agreed > 1_000
+    for folder in (*archives.narrow, archives.managers):
+        assert second_look(folder).wrong == [], folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a changed amount", "a removed posting", "a changed seal", "a changed event", "another clock"],
+)
+def test_it_finds_what_was_tampered_with(archives: Archives, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(archives.whole, tmp_path / "copy")
+    (tampering,) = [one[1] for one in TAMPERINGS if one[0] == name]
+    tampering(folder)
+    forge(folder)
+    assert second_look(folder).wrong
+
+
+def test_it_knows_nothing_of_the_project() -> None:
+    text = Path(second_verifier.__file__).read_text(encoding="utf-8")
+    modules = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([one.name for one in node.names] if isinstance(node, ast.Import)
+                     else [node.module or ""])
+    }  # fmt: skip
+    assert modules - sys.stdlib_module_names == {"cryptography"}
