@@ -220,6 +220,16 @@ class Second:
         }  # fmt: skip
         made = self.added(parts)
         self.same(f"Z figures of {site} {day}", stated, made)
+        # Tax is not known where nothing states a rate, nor by payment, hour and nozzle.
+        rated = {("product", product, kind) for product, kind, of in sums["day_total"] if of != -1}
+        rated |= {("tax rate", row["about"], 0) for row in self.files["z_figure"]
+                  if row["part"] == "tax rate" and row["about"] != "not stated"}  # fmt: skip
+        rated |= {("product", row["product"], row["kind"])
+                  for row in self.of("correction_posting", site, day, "posted_to")
+                  if row["tax_rate"] is not None}  # fmt: skip
+        for row in self.of("z_figure", site, day):
+            key = (row["part"], row["about"], row["kind"])
+            self.same(f"known tax of {key} of {day}", row["tax"] is not None, key in rated)
         return sum((m[2] for key, m in made.items() if key[0] == "tax rate"), Decimal(0))
 
     def check_postings(self) -> None:

@@ -635,6 +635,9 @@ _ABOUT = (
     "which one: a product; a tax rate in per cent, or 'not stated'; the code of a payment, 0 for"
     " none stated; an hour of the site's clock; fuelling point/nozzle and product"
 )
+_TAX_KNOWN = (
+    "the tax within what states a rate; NULL where nothing does, and by payment, hour and nozzle"
+)
 
 MADE: tuple[Made, ...] = (
     Made(
@@ -652,11 +655,7 @@ MADE: tuple[Made, ...] = (
             "count": ("integer", "entries"),
             "volume": ("number", "litres"),
             "amount": ("number", "gross, in the site's currency"),
-            "tax": (
-                "number",
-                "the tax within what states a rate; NULL where nothing does, and by payment, hour"
-                " and nozzle",
-            ),
+            "tax": ("number", _TAX_KNOWN),
         },
         key=("site", "fiscal_day", "part", "about", "kind"),
         references=(_TO_DAY,),

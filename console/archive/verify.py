@@ -856,48 +856,56 @@ class Verifier:
     def _z_figures(
         self, code: str, fiscal_day: str, sums: dict[str, Sums], entries: list[Row]
     ) -> Sums:
-        """Return the figures of a Z report: what the entries and the postings add up to."""
+        """Return the figures of a Z report: what the entries and the postings add up to.
+
+        The last measure counts what states a tax rate: without any, the tax is not known.
+        """
         figures = Sums()
         for (product, kind, rate), measures in sums["total"].by.items():
-            figures.add(("product", product, int(kind)), *measures)
+            known = int(rate != MISSING_RATE)
+            figures.add(("product", product, int(kind)), *measures, known)
             if kind in TURNOVER:
-                figures.add(("tax rate", _rate(rate), ALL_TURNOVER), *measures)
+                figures.add(("tax rate", _rate(rate), ALL_TURNOVER), *measures, known)
         for (payment, kind), measures in sums["payment_total"].by.items():
-            figures.add(("payment", payment, int(kind)), *measures, 0)
+            figures.add(("payment", payment, int(kind)), *measures, 0, 0)
         for (hour,), measures in sums["hour_total"].by.items():
-            figures.add(("hour", hour, ALL_TURNOVER), *measures, 0)
+            figures.add(("hour", hour, ALL_TURNOVER), *measures, 0, 0)
         for row in entries:
             if row["nozzle"] is not None:
                 key = ("nozzle", _nozzle(row), int(row["kind"]))
-                figures.add(key, 1, whole(row["volume"]), whole(row["amount"]), 0)
+                figures.add(key, 1, whole(row["volume"]), whole(row["amount"]), 0, 0)
         for row in self.posted.postings[code, fiscal_day]:
             kind = int(row["kind"])
             moved = (int(row["count"]), whole(row["volume"]), whole(row["amount"]))
-            tax = whole(row["tax"])
-            figures.add(("product", row["product"], kind), *moved, tax)
-            figures.add(("payment", row["payment"] or MISSING_PAYMENT, kind), *moved, 0)
+            tax, known = whole(row["tax"]), int(row["tax_rate"] is not None)
+            figures.add(("product", row["product"], kind), *moved, tax, known)
+            figures.add(("payment", row["payment"] or MISSING_PAYMENT, kind), *moved, 0, 0)
             if row["kind"] in TURNOVER:
                 rate = MISSING_RATE if row["tax_rate"] is None else row["tax_rate"]
-                figures.add(("tax rate", _rate(rate), ALL_TURNOVER), *moved, tax)
-                figures.add(("hour", row["hour"], ALL_TURNOVER), *moved, 0)
+                figures.add(("tax rate", _rate(rate), ALL_TURNOVER), *moved, tax, known)
+                figures.add(("hour", row["hour"], ALL_TURNOVER), *moved, 0, 0)
             if row["nozzle"] is not None:
-                figures.add(("nozzle", _nozzle(row), kind), *moved, 0)
+                figures.add(("nozzle", _nozzle(row), kind), *moved, 0, 0)
         return figures
 
     def _compare_z(self, where: str, rows: list[Row], figures: Sums) -> None:
         stated = {
             (row["part"], row["about"], int(row["kind"])): [
-                int(row["count"]), whole(row["volume"]), whole(row["amount"]), whole(row["tax"])
+                int(row["count"]),
+                whole(row["volume"]),
+                whole(row["amount"]),
+                *([] if row["tax"] is None else [whole(row["tax"])]),
             ]
             for row in rows
-        }  # fmt: skip
-        self.report.checked["Z figures"] += sum(3 + (row["tax"] is not None) for row in rows)
-        for key in sorted({*stated, *figures.by}):
-            if stated.get(key) != figures.by.get(key):
+        }
+        made = {key: measures[: 4 if measures[4] else 3] for key, measures in figures.by.items()}
+        self.report.checked["Z figures"] += sum(map(len, stated.values()))
+        for key in sorted({*stated, *made}):
+            if stated.get(key) != made.get(key):
                 self.report.fault(
                     where,
                     f"the Z report's {key[0]} {key[1]}, kind {key[2]}, says"
-                    f" {_told(stated.get(key))}, the rows say {_told(figures.by.get(key))}",
+                    f" {_told(stated.get(key))}, the rows say {_told(made.get(key))}",
                 )
 
     # --- what is not of one day -------------------------------------------------------------------

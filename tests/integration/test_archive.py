@@ -443,6 +443,8 @@ TAMPERINGS: list[tuple[str, Callable[[Path], None], str]] = [
     ("a changed Z figure", change("z_figure", "amount", "1.00", **LONDON, part="nozzle",
                                   about="1/1 E10", kind="1"),
      f"LON-1 {FIRST}: the Z report's nozzle 1/1 E10, kind 1, says"),
+    ("a tax that is not known", change("z_figure", "tax", "0.00", **LONDON, about="not stated"),
+     f"LON-1 {FIRST}: the Z report's tax rate not stated, kind 0, says"),
     ("a removed Z figure", remove("z_figure", **LONDON, part="hour"),
      f"LON-1 {FIRST}: the Z report's hour "),
     ("a month's sum", change("month_total", "amount", "1.00", site="LON-1", kind="1"),
