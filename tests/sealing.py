@@ -89,3 +89,10 @@ def link_anew() -> None:
     if AuditEvent.objects.exists():
         tamper("INSERT INTO audit_unlinked SELECT id FROM audit_event ON CONFLICT DO NOTHING")
     trail_link()
+
+
+def record_anew() -> None:
+    """Record the rows as they are now, as if the ledger had written them so."""
+    tamper("DELETE FROM row_record")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT row_records_begin()")

@@ -31,6 +31,7 @@ from ledger.models.operations import (
     Quarantine,
     QuarantineDecision,
 )
+from ledger.models.record import RowRecord
 from ledger.models.sealing import DaySeal, Explanation
 from ledger.models.silence import PointSilence
 from ledger.models.site import FuellingPoint, Nozzle, Product, ProductFamily, Site, Tank
@@ -75,6 +76,7 @@ __all__ = [
     "PumpState",
     "Quarantine",
     "QuarantineDecision",
+    "RowRecord",
     "Site",
     "SiteStatus",
     "Tank",

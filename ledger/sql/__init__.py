@@ -1,11 +1,18 @@
 """Hand-written SQL. Each file opens with why it exists; `NAME.reverse.sql` takes it back."""
 
+import re
+from functools import cache
 from itertools import dropwhile
 from pathlib import Path
 
 from django.db.migrations import RunSQL
 
 _FOLDER = Path(__file__).parent
+#: A part within a function's body; others, with what Python fills in, are in no function.
+_PART = re.compile(r"\{(audit_line)\}")
+_FUNCTION = re.compile(
+    r"^CREATE FUNCTION (?P<name>\w+)\(.*?AS \$\$(?P<body>.*?)\$\$;", re.DOTALL | re.MULTILINE
+)
 
 
 def statement(name: str, *parts: str) -> str:
@@ -32,3 +39,13 @@ def run_sql(name: str, *parts: str) -> RunSQL:
         _filled((_FOLDER / f"{name}.sql").read_text(), parts),
         reverse_sql=(_FOLDER / f"{name}.reverse.sql").read_text(),
     )
+
+
+@cache
+def functions() -> dict[str, str]:
+    """Return the functions that migrations make, by name, each with its body."""
+    found: dict[str, str] = {}
+    for path in sorted(_FOLDER.glob("*.sql")):
+        text = _PART.sub(lambda part: statement(part[1]).strip(), path.read_text(encoding="utf-8"))
+        found |= {made["name"]: made["body"] for made in _FUNCTION.finditer(text)}
+    return found

@@ -32,7 +32,18 @@ FROM (
         ('site', 'site_kept'),
         ('quarantine', 'quarantine_kept'),
         ('quarantine_decision', 'quarantine_decision_append_only'),
-        ('quarantine_decision', 'quarantine_decision_no_truncate')
+        ('quarantine_decision', 'quarantine_decision_no_truncate'),
+        ('row_record', 'row_record_append_only'),
+        ('row_record', 'row_record_no_truncate')
+    UNION ALL
+    SELECT t.tbl, t.tbl || suffix
+    FROM row_record_tables() AS t
+    CROSS JOIN LATERAL unnest(
+        CASE
+            WHEN t.is_grouped THEN ARRAY['_recorded_insert', '_recorded_update', '_recorded_delete']
+            ELSE ARRAY['_recorded']
+        END
+    ) AS suffix
     UNION ALL
     SELECT tbl, format('%s_sealed_%s', tbl, event)
     FROM unnest(ARRAY[

@@ -150,7 +150,7 @@ def seal_all_and_compare(folder: Path) -> None:
         }
         output = io.StringIO()
         call_command("verify_ledger", stdout=output)
-        assert "1,000 entries of 498 fiscal days, 498 of them sealed." in output.getvalue()
+        assert "1,000 entries of 498 fiscal days, 498 of them sealed" in output.getvalue()
         assert "Everything agrees." in output.getvalue()
 
 

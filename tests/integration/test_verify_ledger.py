@@ -24,17 +24,24 @@ from ledger.models import (
     Dip,
     FiscalDay,
     Nozzle,
+    Quarantine,
     Site,
     Totalizer,
 )
 from ledger.selectors.reconciliation import reconciliation
 from ledger.selectors.reports_day import day_report
-from ledger.services.corrections import Draft, correction_approve, correction_propose
+from ledger.services.corrections import (
+    Draft,
+    correction_approve,
+    correction_propose,
+    correction_reject,
+)
 from ledger.services.month_totals import months_sum_up
+from ledger.services.quarantine import quarantine_dismiss
 from ledger.sql import statement
 from ledger.verification import guards_verify, ledger_verify
-from tests.factories import make_day, make_forecourt, make_user
-from tests.sealing import explain_all, forget_signatures, sealed, tamper
+from tests.factories import make_day, make_forecourt, make_quarantined, make_user
+from tests.sealing import explain_all, forget_signatures, record_anew, sealed, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -220,7 +227,10 @@ def test_a_posting_of_an_open_day_is_what_its_correction_states(site: Site) -> N
     assert faults(site) == []
     tamper(f"UPDATE correction_posting SET amount = -1 WHERE posted_to = '{OPEN}'")
     assert faults(site) == [
-        f"HILL {OPEN}: the postings of revision 1 of entry 1 of {OPEN} are not what it states"
+        (
+            f"HILL {OPEN}: the postings of revision 1 of entry 1 of {OPEN} are not what it states:"
+            " amount"
+        )
     ]
 
 
@@ -402,6 +412,7 @@ def test_a_day_sealed_in_the_first_version_is_verified_in_it(site: Site) -> None
     # Nor did seals take deliveries; the migration lets them.
     tamper("UPDATE delivery SET fiscal_day = NULL")
     tamper(statement("seal_old_deliveries"))
+    record_anew()
     assert Delivery.objects.get().fiscal_day == datetime.date.fromisoformat(SECOND)
     assert faults(site) == []
     sealed(FiscalDay.objects.get(fiscal_day=OPEN))
@@ -438,3 +449,73 @@ class TestTheSumsOfAMonth:
     def test_one_that_is_out_of_date_is_made_anew_before_it_is_read(self, site: Site) -> None:
         make_day(site, fiscal_day="2026-11-28", entries=2)
         assert faults(site) == []
+
+    def test_counts_of_two_months_that_cancel_out_are_named(self, site: Site) -> None:
+        make_day(site, fiscal_day="2026-10-28", entries=2)
+        ends = {"first": datetime.date(2026, 9, 1), "last": datetime.date(2026, 11, 30)}
+        months_sum_up(sites=[site], **ends, today=datetime.date(2027, 2, 1))
+        assert faults(site) == []
+        tamper("UPDATE month_total SET amount = amount + 100 WHERE month = '2026-10-01'")
+        tamper("UPDATE month_sum SET entries = entries + 1 WHERE month = '2026-10-01'")
+        tamper("UPDATE month_sum SET entries = entries - 1 WHERE month = '2026-11-01'")
+        assert {
+            "HILL 2026-10-01: the month sums up 3 entries, there are 2",
+            "HILL 2026-10-01: the month's sum of E10, kind 1, is not that of its days",
+            "HILL 2026-11-01: the month sums up 10 entries, its sums of products 11",
+        } <= set(faults(site))
+
+
+def test_what_keeps_a_statement_from_its_end_is_named(site: Site) -> None:
+    tamper(f"UPDATE entry SET tax_rate = -100 WHERE fiscal_day = '{OPEN}' AND sequence = 1")
+    tamper("UPDATE site SET name = 'Mill'")
+    assert faults(site) == [
+        "HILL: it cannot be verified: division by zero",
+        f"HILL: site {site.pk} is not as it was recorded: name",
+    ]
+
+
+def test_a_time_zone_that_is_none_is_named(site: Site) -> None:
+    tamper("UPDATE site SET timezone = 'Nowhere'")
+    assert faults(Site.objects.get()) == [
+        'HILL: it cannot be verified: time zone "Nowhere" not recognized',
+        f"HILL: site {site.pk} is not as it was recorded: timezone",
+    ]
+
+
+def test_a_function_that_lets_everything_through_is_named(site: Site) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RETURN NEW; END $$"
+        )
+    assert faults(site) == ["the function refuse_change of the database is not the project's"]
+
+
+def test_a_decision_whose_record_was_falsified_too_is_told_by_the_trail(site: Site) -> None:
+    staff = make_user()
+    messages = [make_quarantined(site=site) for _ in range(2)]
+    for message in messages:
+        quarantine_dismiss(
+            messages=Quarantine.objects.filter(pk=message.pk), decided_by=staff, note="A test."
+        )
+    draft = Draft(
+        site=site,
+        fiscal_day=datetime.date.fromisoformat(OPEN),
+        sequence=1,
+        action=Correction.Action.VOID,
+        reason=Correction.Reason.SOLD_TWICE,
+    )
+    proposal = correction_propose(draft=draft, author=staff, wants_approval=True)
+    correction_reject(correction=proposal, decided_by=make_user(Role.APPROVER), note="No.")
+    assert faults(site) == []
+    first, second = (message.pk for message in messages)
+    tamper("UPDATE quarantine_decision SET note = 'x' WHERE quarantine_id = %s", first)
+    tamper("DELETE FROM quarantine_decision WHERE quarantine_id = %s", second)
+    tamper("UPDATE correction SET needs_approval = false WHERE status = 'rejected'")
+    tamper("UPDATE correction SET note = 'x' WHERE status = 'approved'")
+    record_anew()
+    decided = "the audit trail tells otherwise of what was decided on message"
+    revision = "the audit trail tells otherwise of revision 1 of entry"
+    found = faults(site)
+    assert {f"{decided} {first}", f"{decided} {second}"} <= set(found)
+    assert {f"HILL {OPEN}: {revision} 1", f"HILL {FIRST}: {revision} 2"} <= set(found)

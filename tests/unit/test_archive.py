@@ -21,7 +21,8 @@ from ingest.decode import decode_day
 from ledger.tax import tax_of
 
 README = Path(verify.__file__).with_name("README.md").read_text(encoding="utf-8")
-#: What is no part of the ledger's record: states, commands, the ingest's own figures.
+#: What is no part of the ledger's record: states, commands, the ingest's own figures; and the
+#: records of rows, which say again what the rows say.
 LEFT_OUT = {
     "Adoption",
     "Alarm",
@@ -34,6 +35,7 @@ LEFT_OUT = {
     "PointSilence",
     "Pulse",
     "PumpState",
+    "RowRecord",
     "SiteStatus",
     "TankState",
 }
