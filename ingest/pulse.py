@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest.sql import load
+from ledger.plausible import DAYS_BEFORE_REGISTRATION
 
 if TYPE_CHECKING:
     import datetime
@@ -30,6 +31,9 @@ PULSE_KEPT_DAYS = 7
 #: the broker, or replayed. What is live is on its way for a second or two, so its lag says how the
 #: ingest does; that of late entries says how long somebody was cut off.
 LATE_AFTER_S = 60
+#: What is older was dated by a broken clock, and says nothing of how long it was on its way: as
+#: long before a site is registered do its fiscal days begin by default.
+LAG_CREDIBLE_MAX_S = DAYS_BEFORE_REGISTRATION * 86_400
 
 #: The counts that a pulse stores, and that a worker's metrics add up.
 COUNTS = (
@@ -87,9 +91,9 @@ class Meter:
         lags = [max(wall_now - at, 0.0) * 1000 for at in batch.occurred_at if at >= late_before]
         self.lags += lags
         if len(lags) < len(batch.occurred_at):
-            late = [(wall_now - at) * 1000 for at in batch.occurred_at if at < late_before]
+            late = [wall_now - at for at in batch.occurred_at if at < late_before]
             self.late += len(late)
-            self.late_lags += late
+            self.late_lags += [lag * 1000 for lag in late if lag <= LAG_CREDIBLE_MAX_S]
 
     def row(self) -> dict[str, int | float | None]:
         """Return the second's figures as the columns of `pulse` name them."""

@@ -51,6 +51,15 @@ def test_only_late_entries_leave_the_live_lag_unknown() -> None:
     assert (row["lag_ms_p50"], row["lag_ms_p99"]) == (None, None)
 
 
+def test_a_clock_that_is_decades_behind_makes_no_lag_of_decades() -> None:
+    row = metered(DAY_S, 20 * 365 * DAY_S, 56 * 365 * DAY_S).row()
+    assert row["late"] == 3
+    assert row["late_lag_ms_p50"] == row["late_lag_ms_p99"]
+    assert row["late_lag_ms_p99"] is not None
+    assert row["late_lag_ms_p99"] < 2 * DAY_S * 1_000
+    assert metered(56 * 365 * DAY_S).row()["late_lag_ms_p99"] is None
+
+
 def test_a_clock_that_is_ahead_makes_no_lag_below_zero() -> None:
     row = metered(-3_600.0, -3_600.0, 2.0).row()
     assert row["lag_ms_p50"] == 0
