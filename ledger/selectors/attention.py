@@ -330,11 +330,13 @@ def _days(sites: QuerySet[Site], now: datetime.datetime) -> Iterable[Trouble]:
         )
         .alias(expected=expected)
         .annotate(
-            # A gap that nobody noted is one of a day that was sealed with it.
+            # A gap that nobody noted is older than the note.
             known_incomplete_at=Coalesce("gap_since", "closed_at", "last_received_at"),
             is_late=ExpressionWrapper(is_late, output_field=BooleanField()),
             has_gap=ExpressionWrapper(
-                Q(expected__gt=F("entry_count")), output_field=BooleanField()
+                # What a sealed day lacks was explained, and two people stand for it.
+                Q(expected__gt=F("entry_count"), sealed_at=None),
+                output_field=BooleanField(),
             ),
         )
         .filter(Q(has_gap=True) | Q(is_late=True))

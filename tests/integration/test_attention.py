@@ -213,3 +213,13 @@ def test_a_tank_and_an_alarm_are_as_old_as_what_they_tell_of() -> None:
     )  # fmt: skip
     found_since = {trouble.topic: trouble.since for trouble in found(now).troubles}
     assert found_since == {Topic.TANK: since, Topic.ALARM: since}
+
+
+def test_what_a_sealed_day_lacks_asks_for_nobody() -> None:
+    now = at("2026-11-23T12:00:00+00:00")
+    day = open_day(
+        make_site(), DAY, entry_count=3, highest_sequence=5, closed_at=now, last_sequence=5
+    )
+    assert [each.topic for each in found(now).troubles] == [Topic.MISSING]
+    FiscalDay.objects.filter(pk=day.pk).update(sealed_at=now)
+    assert found(now).troubles == []
