@@ -88,7 +88,8 @@ _CODES: Mapping[str, type[models.TextChoices]] = {
     "subject": Explanation.Subject,
 }
 _DATES = frozenset({"posted_to"})
-_TIMES = frozenset({"started"})
+#: By action, since a site is also asked for what came since a day.
+_TIMES = frozenset({("alarm.acknowledged", "started"), ("ingest.session_lost", "since")})
 
 
 def name_words(name: str) -> str:
@@ -114,7 +115,7 @@ def value_words(event: AuditEvent, name: str, value: Any) -> str:
         return formatting.stated(_read(Decimal, value))
     if name in _DATES:
         return formatting.stated(_read(datetime.date.fromisoformat, value))
-    if name in _TIMES:
+    if (event.action, name) in _TIMES:
         return formatting.stated(_read(datetime.datetime.fromisoformat, value))
     return formatting.stated(value)
 

@@ -43,6 +43,7 @@ from ledger.selectors.quarantine import (
     first_day_moves,
     message_correction,
     message_decisions,
+    message_has_day,
     message_replays,
     quarantine_counts,
     quarantine_page,
@@ -381,6 +382,7 @@ def _message_context(request: HtmxHttpRequest, found: Quarantine) -> dict[str, A
         and found.site is None
         and bool(parts.site_code),
         "is_contested": found.reason in CONTESTED,
+        "has_day": message_has_day(found),
         "form": DecisionForm(),
         **_course(found),
     }

@@ -22,7 +22,7 @@ from django.db.models import (
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ledger.models import Correction, Quarantine, QuarantineDecision, Site
+from ledger.models import Correction, FiscalDay, Quarantine, QuarantineDecision, Site
 from ledger.selectors.stated import stated_entry
 from ledger.topics import ROOT, topic_prefix
 
@@ -187,6 +187,13 @@ def first_day_moves(messages: QuerySet[Quarantine], *, limit: int) -> list[First
     )
     sites = Site.objects.in_bulk(days)
     return [FirstDayMove(site=sites[site_id], day=day) for site_id, day in days.items()]
+
+
+def message_has_day(message: Quarantine) -> bool:
+    """Say whether the ledger knows the fiscal day that a message names. One query at most."""
+    if message.site_id is None or message.fiscal_day is None:
+        return False
+    return FiscalDay.objects.filter(pk=(message.site_id, message.fiscal_day)).exists()
 
 
 def message_decisions(message: Quarantine) -> list[QuarantineDecision]:

@@ -52,6 +52,11 @@ class EntryRow:
         return bool(self.entry.flags & EntryFlag.MANUAL)
 
     @property
+    def is_far(self) -> bool:
+        """Whether its time is of a day that a clock alone does not let one guess."""
+        return bool(self.entry.flags & EntryFlag.FAR_FROM_FISCAL_DAY)
+
+    @property
     def other_flags(self) -> list[EntryFlag]:
         """What looks wrong about it as it was sent."""
         return [flag for flag in self.entry.flag_list if flag != EntryFlag.MANUAL]

@@ -142,6 +142,17 @@ def test_a_last_sequence_at_the_limit_costs_nothing(site: Site) -> None:
     assert [(part.first, part.last) for part in ranges] == [(4, 2_147_483_647)]
 
 
+def test_an_entry_of_another_year_says_which(staff: Client, site: Site) -> None:
+    make_day(site, fiscal_day=DAY)
+    make_entry(
+        site, fiscal_day=DAY, sequence=4, flags=EntryFlag.FAR_FROM_FISCAL_DAY,
+        occurred_at=datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC),
+    )  # fmt: skip
+    text = flat(staff.get(f"/sites/S1/days/{DAY}/?flagged=on").text)
+    assert re.search(r">1 Jan 1970, \d\d:00:00</time>", text)
+    assert "Nov 2026, 12:00:00<" not in flat(staff.get(f"/sites/S1/days/{DAY}/").text)
+
+
 def test_entries_come_in_pages(staff: Client, site: Site) -> None:
     make_day(site, fiscal_day=DAY, entries=120)
     first = staff.get(f"/sites/S1/days/{DAY}/", headers=HTMX).text

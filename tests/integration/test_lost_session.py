@@ -313,4 +313,6 @@ class TestPages:
             detail={"since": "2026-11-20T10:00:00+00:00", "sites": 3},
         )  # fmt: skip
         client.force_login(make_user(role=Role.AUDITOR))
-        assert "Session lost at the broker" in client.get("/audit/").text
+        page = client.get("/audit/").text
+        assert "Session lost at the broker" in page
+        assert "20 Nov 2026, 10:00:00" in page

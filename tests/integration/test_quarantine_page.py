@@ -17,6 +17,7 @@ from ledger.selectors.quarantine import QUARANTINE_PER_PAGE
 from ledger.services.quarantine import DECIDED_MAX
 from tests.factories import (
     make_correction,
+    make_day,
     make_entry,
     make_forecourt,
     make_quarantined,
@@ -181,6 +182,16 @@ class TestAMessage:
 
 
 class TestWhoMay:
+    def test_a_day_that_the_ledger_does_not_know_is_no_link(
+        self, staff: Client, site: Site
+    ) -> None:
+        named = {"site": site, "fiscal_day": datetime.date(2026, 11, 22)}
+        message = make_quarantined(**named, reason=Quarantine.Reason.IMPLAUSIBLE_DAY)
+        link = f'href="/sites/{site.code}/days/2026-11-22/"'
+        assert link not in staff.get(f"/quarantine/{message.pk}/").text
+        make_day(site, fiscal_day="2026-11-22")
+        assert link in staff.get(f"/quarantine/{message.pk}/").text
+
     def test_a_manager_reads_their_own_sites_messages(self, client: Client) -> None:
         own, other = make_site("OWN"), make_site("OTHER")
         mine, theirs = make_quarantined(site=own), make_quarantined(site=other)
