@@ -46,15 +46,14 @@ _SESSION = (
     " 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL client_encoding = 'UTF8'"
 )
 _TIMES = """
-SELECT site.timezone, min(t.occurred_at), max(t.occurred_at)
+SELECT site.timezone, min(t.oldest), max(t.newest)
 FROM (
-    SELECT site_id, min(occurred_at) AS occurred_at FROM entry AS t WHERE {entries} GROUP BY 1
+    SELECT site_id, min(occurred_at) AS oldest, max(occurred_at) AS newest
+    FROM entry AS t WHERE {entries} GROUP BY 1
     UNION ALL
-    SELECT site_id, max(occurred_at) FROM entry AS t WHERE {entries} GROUP BY 1
+    SELECT site_id, occurred_at, occurred_at FROM correction AS t WHERE {corrected}
     UNION ALL
-    SELECT site_id, occurred_at FROM correction AS t WHERE {corrected}
-    UNION ALL
-    SELECT site_id, occurred_at FROM entry AS t WHERE {corrected}
+    SELECT site_id, occurred_at, occurred_at FROM entry AS t WHERE {corrected}
 ) AS t
 JOIN site ON site.id = t.site_id
 GROUP BY 1
@@ -92,7 +91,7 @@ def write_audit_archive(
     parameters = {
         "site_ids": None if site_ids is None else list(site_ids),
         "first": first or datetime.date.min,
-        "last": last or datetime.date.max - 2 * _ONE_DAY,
+        "last": last or datetime.date.max,
         "with_network": with_network,
     }
     made_at = datetime.datetime.now(datetime.UTC)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import hashlib
 import json
 import random
 from decimal import Decimal
@@ -18,14 +19,14 @@ from typing import Any
 
 from django.db import transaction
 
-from console.models import Role, User
+from console.models import Role
 from ingest.batch import Batch
 from ingest.database import make_pool
 from ingest.intake import Intake
 from ingest.live import LiveStates
 from ingest.sites import SiteRegistry
 from ingest.store import store
-from ledger.models import Correction, FiscalDay, Quarantine, QuarantineDecision, Site
+from ledger.models import Correction, DaySeal, FiscalDay, Quarantine, QuarantineDecision, Site
 from ledger.selectors.corrections import effective_entry
 from ledger.services.audit import audit_record
 from ledger.services.corrections import (
@@ -37,7 +38,7 @@ from ledger.services.corrections import (
 )
 from ledger.services.month_totals import months_sum_up
 from tests.factories import make_forecourt, make_quarantined, make_user
-from tests.sealing import explain_all, sealed
+from tests.sealing import explain_all, forget_signatures, sealed, tamper
 
 #: The first day of the two sites; London's clock goes back on the next one.
 FIRST = datetime.date(2026, 10, 24)
@@ -46,6 +47,8 @@ ENTRIES = 30
 MISSING = 7
 #: What a file has to tell apart: NULL, a text of these two characters, quotes, breaks, formulas.
 STRANGE = '\\N "so", Ü\n=1+1\ttab \\'
+#: Lines that documents of the first version do not have.
+LATER_LINES = {"declarations", "delivery", "metering", "allowance", "nozzle", "tank"}
 _ADDED = {
     "kind": 1,
     "product": "E10",
@@ -256,6 +259,29 @@ async def _stored(messages: list[tuple[str, Any]]) -> None:
             await store(own, batch)
 
 
-def people_of(ledger: ArchiveLedger) -> list[User]:
-    """Return the two who decide everything."""
-    return [ledger.author, ledger.approver]
+def make_old() -> None:
+    """Leave the seals as the first version made them: shorter documents, nothing signed."""
+    before: dict[int, FiscalDay] = {}
+    sealed_days = FiscalDay.objects.filter(z_number__isnull=False).order_by("site", "z_number")
+    for day in sealed_days:
+        last = before.get(day.site_id)
+        previous = last.seal_hex if last else "00" * 32
+        head = ["seal", 1, day.z_number, previous, f"{day.perpetual_total:.2f}"]
+        lines = DaySeal.objects.get(pk=day.pk).document.splitlines(keepends=True)[1:]
+        document = json.dumps(head) + "\n"
+        document += "".join(line for line in lines if json.loads(line)[0] not in LATER_LINES)
+        day.seal = hashlib.sha256(document.encode()).digest()
+        day.previous_seal = last and last.seal
+        before[day.site_id] = day
+        key = (day.site_id, day.fiscal_day)
+        tamper(
+            "UPDATE day_seal SET document = %s WHERE (site_id, fiscal_day) = (%s, %s)",
+            *(document, *key),
+        )
+        tamper(
+            "UPDATE fiscal_day SET seal = %s, previous_seal = %s"
+            " WHERE (site_id, fiscal_day) = (%s, %s)",
+            *(day.seal, day.previous_seal, *key),
+        )
+    with transaction.atomic():
+        forget_signatures()

@@ -32,7 +32,16 @@ from ledger.models import FiscalDay, Kind
 from ledger.selectors.measures import Measure
 from ledger.selectors.reports_day import day_report
 from tests import second_verifier
-from tests.archive_ledger import FIRST, FOURTH, OPEN, SECOND, STRANGE, THIRD, ArchiveLedger
+from tests.archive_ledger import (
+    FIRST,
+    FOURTH,
+    OPEN,
+    SECOND,
+    STRANGE,
+    THIRD,
+    ArchiveLedger,
+    make_old,
+)
 from tests.conftest import empty_tables
 from tests.second_verifier import second_look
 
@@ -94,6 +103,8 @@ class Archives:
     counts: dict[str, int]
     #: The figures of the Z reports, by site, day, part, what it is about, and kind.
     figures: dict[tuple[str, str, str, str, int], Figures]
+    #: Once its seals are of the first version, without signatures: everything, and single days.
+    old: list[Path]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +135,7 @@ def _archives(folder: Path) -> Archives:
         finally:
             for name in ("timezone", "datestyle", "bytea_output"):
                 cursor.execute(f'ALTER DATABASE "{database}" RESET {name}')
-    return Archives(
+    archives = Archives(
         whole=archive(folder / "whole"),
         narrow=[
             archive(folder / f"span-{number}", site_ids=[london], first=first, last=last)
@@ -136,7 +147,14 @@ def _archives(folder: Path) -> Archives:
         strange=strange,
         counts={table.name: table.model._default_manager.count() for table in TABLES},
         figures=_figures(),
+        old=[folder / "old", folder / "old-day"],
     )
+    make_old()
+    archive(archives.old[0])
+    archive(archives.old[1], site_ids=[london], first=OPEN, last=OPEN)
+    archive(folder / "old-late", site_ids=[london], first=SECOND, last=SECOND)
+    archives.old.append(folder / "old-late")
+    return archives
 
 
 def _figures() -> dict[tuple[str, str, str, str, int], Figures]:
@@ -217,6 +235,15 @@ def test_an_archive_verifies_itself_without_the_project(archives: Archives) -> N
 def test_an_archive_of_a_part_verifies_itself_too(archives: Archives) -> None:
     for folder in (*archives.narrow, archives.managers):
         assert faults(folder) == [], folder
+
+
+def test_seals_of_the_first_version_without_signatures_are_verified_too(archives: Archives) -> None:
+    for folder in archives.old:
+        assert faults(folder) == [], folder
+        assert second_look(folder).wrong == [], folder
+    # Nothing that is signed stands behind the day, so the chain goes back to its beginning.
+    days = rows(archives.old[2], "fiscal_day")
+    assert sorted(row["z_number"] for row in days if row["z_number"] != r"\N") == list("1234")
 
 
 def test_everything_is_in_it(archives: Archives) -> None:

@@ -176,4 +176,10 @@ async def test_the_page_streams_what_the_person_may_see(manager: User) -> None:
     await sync_to_async(lambda: connection.close())()
     with opened(data) as archive:
         assert [row["site"] for row in rows_of(archive, "entry")] == ["OWN", "OWN"]
-        assert json.loads(archive.read("manifest.json"))["asked_by"] == manager.username
+        manifest = json.loads(archive.read("manifest.json"))
+        assert manifest["asked_by"] == manager.username
+        # People, imports and the ingest are no business of a manager.
+        assert manifest["with_network"] is False
+        assert [
+            row["site"] for row in rows_of(archive, "audit_event") if row["site"] != "OWN"
+        ] == []
