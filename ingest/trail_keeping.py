@@ -1,4 +1,4 @@
-"""What a worker does for the audit trail: it links events, and keeps a copy of the seals.
+"""A worker's part in the audit trail: it links events, and keeps a copy of the seals.
 
 Who records an event waits for nobody; the worker links it within a second (`ledger.trail`). The
 copy (`ledger.seal_series`) lies outside of the database, so that nobody who may write there alone

@@ -23,7 +23,7 @@ class SealCopy:
 
 @dataclass(slots=True)
 class CopyVerdict:
-    """What does not agree with a copy, and what is only worth knowing."""
+    """The faults of a copy, and notes on what is only worth knowing."""
 
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

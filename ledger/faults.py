@@ -1,4 +1,4 @@
-"""What a verification finds."""
+"""The faults that a verification finds."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def is_folder(path: Path) -> bool:
 
 
 def has_series(path: Path) -> bool:
-    """Say whether there is a series, be it an empty one."""
+    """Say whether there is a series, even an empty one."""
     return bool(_files(path))
 
 

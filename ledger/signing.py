@@ -58,7 +58,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What the signature of a seal is made over; digests are 32 bytes."""
+    """The facts that the signature of a seal is made over; digests are 32 bytes."""
 
     site_code: str
     z_number: int
@@ -131,7 +131,7 @@ def _of_raw(raw: bytes) -> Ed25519PublicKey:
 def key_make(*, is_wanted: bool = False) -> str:
     """Make a key, which signs from now on, and return its name. SigningError if it cannot be.
 
-    Unless it `is_wanted`, none is made where another process has made one meanwhile.
+    Unless it `is_wanted`, none is made where another process was faster.
     """
     with _locked_folder():
         if not is_wanted and (name := _newest()):

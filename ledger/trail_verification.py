@@ -21,7 +21,8 @@ from ledger.trail import NO_LINK, Head, link_digest
 
 #: Links that one statement reads; nothing else of them stays in memory.
 LINKS_AT_ONCE = 10_000
-#: A trail that somebody wrote anew is wrong from there to its end: so many events are named.
+#: A trail that somebody wrote anew is wrong from there to its end: no more events than these are
+#: named.
 EVENTS_NAMED_MAX = 20
 
 _LINKS = statement("verify_links", "audit_line")

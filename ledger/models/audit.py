@@ -59,7 +59,7 @@ class AuditLink(models.Model):
     """An event's place in the chain of events, and the digests that make it one (`ledger.trail`).
 
     Numbers count from 1 without a gap. Events are linked after they are committed, so that nobody
-    who records one waits for another: by whoever seals, and every second by the worker.
+    who records one waits for another: by those who seal, and every second by the worker.
 
     Invariant: never changed, deleted or truncated (the database refuses). The one writer is the
     database's function `audit_link_events`.
@@ -86,7 +86,7 @@ class AuditLink(models.Model):
 class AuditUnlinked(models.Model):
     """An event that waits to become a link. A trigger writes it with the event.
 
-    It spares whoever links from looking for events in the whole trail.
+    So nobody looks for events to link in the whole trail.
     """
 
     event = models.OneToOneField(

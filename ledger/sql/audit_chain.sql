@@ -1,6 +1,6 @@
 -- The audit trail is a chain: each event has a link, whose digest covers the event and the link
--- before. A chain has one end, so whoever prolongs it waits for the others. That must not be those
--- who record events, bulk corrections and the ingest among them. So an event is linked once it is
+-- before. A chain has one end, so those who prolong it wait for each other. Those who record
+-- events, bulk corrections and the ingest among them, must not wait. So an event is linked once it is
 -- committed; until then it waits in a table of its own, and nobody looks for it in the whole trail.
 CREATE FUNCTION audit_wait_for_link() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
