@@ -352,6 +352,29 @@ def test_a_z_report_tells_of_its_seal_and_of_the_one_before(
         assert words in text
 
 
+def test_an_x_report_follows_the_chain_and_not_the_calendar(
+    staff: Client, two_sealed_days: tuple[FiscalDay, FiscalDay, FiscalDay]
+) -> None:
+    """A day that the ledger hears of late is sealed behind the days after it."""
+    _first, second, still_open = two_sealed_days
+    late = make_day(second.site, fiscal_day="2026-11-19", entries=1)
+    report = day_report(late).seal
+    assert (report.previous_seal, report.waiting_days) == (second.seal_hex, 0)
+    assert report.perpetual_total == Decimal("239.65")
+    # The seal before that of the open day will be the late one's, which nobody knows yet.
+    waits = day_report(still_open).seal
+    assert (waits.previous_seal, waits.waiting_days) == ("", 1)
+    text = " ".join(staff.get("/sites/S1/days/2026-11-22/report/").text.split())
+    assert "One earlier day is to be sealed before this one." in text
+    late = sealed(late, by=(make_user(), make_user(Role.APPROVER)))
+    after = day_report(FiscalDay.objects.get(pk=late.pk)).seal
+    assert (after.z_number, after.previous_seal) == (3, report.previous_seal)
+    assert after.perpetual_total == report.perpetual_total
+    then = day_report(still_open).seal
+    assert (then.previous_seal, then.waiting_days) == (late.seal_hex, 0)
+    assert then.perpetual_total == waits.perpetual_total
+
+
 def test_a_delivery_told_of_after_the_seal_is_not_of_the_sealed_day() -> None:
     site = make_forecourt("S1")
     opened = datetime.datetime(2026, 11, 21, 5, tzinfo=datetime.UTC)

@@ -12,7 +12,17 @@ import pytest
 from django.test import Client
 
 from console.models import Role
-from ledger.models import DaySeal, DeclaredTotal, Dip, FiscalDay, Kind, Nozzle, Site, Totalizer
+from ledger.models import (
+    CorrectionPosting,
+    DaySeal,
+    DeclaredTotal,
+    Dip,
+    FiscalDay,
+    Kind,
+    Nozzle,
+    Site,
+    Totalizer,
+)
 from ledger.selectors.days import day_summary
 from ledger.selectors.reconciliation import reconciliation
 from ledger.selectors.reports_day import day_report
@@ -194,3 +204,44 @@ def test_a_missing_entry_makes_one_sign_everywhere(
     )
     told = {row["about"]: row["litres"] for row in lines if row["kind"] == "metered_less_ledger"}
     assert told == {"1/1 E10": "0.000", "2/1 E10": "40.000"}
+
+
+def test_a_refund_with_litres_and_a_void_of_another_day_run_through_no_meter(
+    client: Client, site: Site, day: FiscalDay
+) -> None:
+    read(site, 5000, 5100, **FIRST)
+    read(site, 7000, 7060, **SECOND)
+    sold(site, 3, 39, kind=Kind.REFUND, amount=Decimal(-39), **FIRST)
+    # A sale of an earlier day, sealed since, that is taken back on this one.
+    CorrectionPosting.objects.create(
+        site=site, fiscal_day=DAY - datetime.timedelta(days=1), sequence=1, revision=1, side=-1,
+        posted_to=DAY, kind=Kind.SALE, product="E10", hour=12, count=-1, volume=Decimal(-20),
+        amount=Decimal(-20), tax=0, **SECOND,
+    )  # fmt: skip
+    # Fuel of another product, by its entry, went through the same nozzle and meter.
+    sold(site, 4, 7, product="B7", **FIRST)
+    found = FiscalDay.objects.select_related("site").get(pk=day.pk)
+    compared, report = reconciliation(found), day_report(found)
+    expected = {(1, 1): Decimal(-7), (2, 1): Decimal(0)}
+    meters = {(one.fuelling_point, one.nozzle): one for one in compared.wet_stock.nozzles}
+    assert {key: one.difference for key, one in meters.items()} == expected
+    lines = {(one.fuelling_point, one.nozzle, one.product): one for one in report.nozzles}
+    told = {key[:2]: one.difference for key, one in lines.items() if one.meter is not None}
+    assert told == expected
+    assert report.metered == 160
+    # What it sold is told apart, with what is posted to the day.
+    assert lines[1, 1, "E10"].kinds.turnover.volume == 139
+    assert lines[2, 1, "E10"].kinds.turnover.volume == 40
+    assert (lines[1, 1, "B7"].dispensed, lines[1, 1, "B7"].meter) == (7, None)
+    client.force_login(make_user(Role.STAFF))
+    text = client.get(f"/sites/HILL/days/{DAY}/report/?format=csv").text
+    rows = csv.DictReader(io.StringIO(text))
+    differences = {
+        row["about"]: row["litres"] for row in rows if row["kind"] == "metered_less_ledger"
+    }
+    assert differences == {"1/1 E10": "-7.000", "1/1 B7": "", "2/1 E10": "0.000"}
+
+
+def test_meters_that_nobody_read_counted_nothing_that_is_known(site: Site, day: FiscalDay) -> None:
+    read(site, 5000, None, **FIRST)
+    assert day_report(FiscalDay.objects.get(pk=day.pk)).metered is None
