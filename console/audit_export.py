@@ -25,6 +25,7 @@ import psycopg
 from console.archive import datapackage
 from console.archive.tables import MADE, TABLES, Table
 from ledger import signing
+from ledger.hours import offset_changes
 from ledger.sql import statement
 
 #: Light compression: the archive is to come as fast as it is read.
@@ -233,33 +234,10 @@ def _clock(
     question = _SCOPE + _TIMES.format(entries=where["entry"], corrected=where["correction"])
     # Composed as the other questions are.
     for name, oldest, newest in connection.execute(question.encode(), parameters).fetchall():
-        for at, ahead in _changes(ZoneInfo(name), oldest, newest):
+        first = oldest.astimezone(datetime.UTC).replace(microsecond=0)
+        for at, ahead in offset_changes(ZoneInfo(name), first, newest):
             written = at.replace(tzinfo=None).isoformat(" ", "seconds")
             yield name, f"{written}+00", int(ahead.total_seconds())
-
-
-def _changes(
-    zone: ZoneInfo, oldest: datetime.datetime, newest: datetime.datetime
-) -> Iterator[tuple[datetime.datetime, datetime.timedelta]]:
-    """Yield each moment from which on a zone's clocks were so far ahead, to the second."""
-
-    def ahead(at: datetime.datetime) -> datetime.timedelta:
-        return at.astimezone(zone).utcoffset() or datetime.timedelta(0)
-
-    at = oldest.astimezone(datetime.UTC).replace(microsecond=0)
-    known = ahead(at)
-    yield at, known
-    while at <= newest:
-        later = at + _ONE_DAY
-        if (now := ahead(later)) != known:
-            before, changed = at, later
-            while changed - before > datetime.timedelta(seconds=1):
-                middle = before + (changed - before) // 2
-                middle = middle.replace(microsecond=0)
-                before, changed = (middle, changed) if ahead(middle) == known else (before, middle)
-            yield changed, now
-            known = now
-        at = later
 
 
 def _public_keys() -> Iterator[tuple[str, str]]:

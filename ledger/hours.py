@@ -9,6 +9,7 @@ therefore gets the offsets as parameters (`clock_offsets`) and puts site_hour.sq
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -78,20 +79,31 @@ def clock_offsets(
     time; from `first` to `last` takes as many steps as there are days, and the offsets of these two
     stand for what lies before and after.
     """
-    zone = ZoneInfo(timezone)
-    starts, offsets = ["-infinity"], [_offset(first, zone)]
-    at, step = first, _CHANGES_APART
-    while at < last:
-        ahead = at + step
-        if _offset(ahead, zone) != offsets[-1]:
-            change = _change(at, ahead, zone)
-            starts.append(change.isoformat(" "))
-            offsets.append(_offset(change, zone))
-        at, step = ahead, _CHANGES_APART if ahead < _BY_RULE else _RULES_APART
+    changes = list(offset_changes(ZoneInfo(timezone), first, last))
+    starts = ["-infinity", *(f'"{at.isoformat(" ")}"' for at, _ in changes[1:])]
+    offsets = [f"{offset.total_seconds():.0f}s" for _, offset in changes]
     return {
-        "offset_starts": "{" + ",".join(f'"{start}"' for start in starts) + "}",
-        "offsets": "{" + ",".join(f"{one.total_seconds():.0f}s" for one in offsets) + "}",
+        "offset_starts": "{" + ",".join(starts) + "}",
+        "offsets": "{" + ",".join(offsets) + "}",
     }
+
+
+def offset_changes(
+    zone: ZoneInfo, first: datetime.datetime, last: datetime.datetime
+) -> Iterator[tuple[datetime.datetime, datetime.timedelta]]:
+    """Yield from when on clocks are how far ahead of UTC: `first`, then each change up to `last`.
+
+    Both are moments in UTC, the changes are of a second.
+    """
+    at, step, known = first, _CHANGES_APART, _offset(first, zone)
+    yield at, known
+    while at <= last:
+        ahead = at + step
+        if _offset(ahead, zone) != known:
+            change = _change(at, ahead, zone)
+            known = _offset(change, zone)
+            yield change, known
+        at, step = ahead, _CHANGES_APART if ahead < _BY_RULE else _RULES_APART
 
 
 def _change(

@@ -104,21 +104,26 @@ class TankMovement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variance:
-    """A variance in litres against the throughput it belongs to, over `days` days that have one."""
+    """A variance in litres against the throughput it belongs to, over `days` days that have one.
 
-    litres: Decimal = Decimal(0)
-    throughput: Decimal = Decimal(0)
+    Both are None where none has: nobody knows then what the tank lacks.
+    """
+
+    litres: Decimal | None = None
+    throughput: Decimal | None = None
     days: int = 0
 
     @property
     def permille(self) -> Decimal | None:
         """The variance in thousandths of the throughput, None where nothing was sold."""
-        if not self.throughput:
+        if self.litres is None or not self.throughput:
             return None
         return (self.litres * _PERMILLE / self.throughput).quantize(Decimal("0.1"), ROUND_HALF_UP)
 
     def exceeds(self, allowance: Allowance) -> bool:
         """Whether it is beyond what the rule allows, be it a loss or a gain."""
+        if self.litres is None or self.throughput is None:
+            return False
         return abs(self.litres) > allowance.of(self.throughput)
 
 
@@ -132,4 +137,4 @@ def cumulative(movements: Iterable[TankMovement]) -> Variance:
         litres += variance
         throughput += movement.throughput
         days += 1
-    return Variance(litres=litres, throughput=throughput, days=days)
+    return Variance(litres=litres, throughput=throughput, days=days) if days else Variance()

@@ -121,7 +121,7 @@ class TankLine:
     @property
     def monthly_allowance(self) -> Decimal:
         """How many litres the month so far may vary."""
-        return self.monthly_rule.of(self.month.throughput)
+        return self.monthly_rule.of(self.month.throughput or _NOTHING)
 
     @property
     def exceeds_day(self) -> bool:

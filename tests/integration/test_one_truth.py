@@ -37,10 +37,11 @@ from ledger.selectors.corrections import effective_entry
 from ledger.selectors.days import day_summary
 from ledger.selectors.figures import turnover_of_days
 from ledger.selectors.measures import Measure
-from ledger.selectors.reconciliation import reconciliation
+from ledger.selectors.reconciliation import Reconciliation, reconciliation
 from ledger.selectors.reports import period_report
 from ledger.selectors.reports_day import DayReport, day_report
 from ledger.selectors.reports_stock import stock_trend
+from ledger.selectors.sites import site_rows
 from ledger.selectors.totals import ledger_totals
 from ledger.services.corrections import (
     Draft,
@@ -267,15 +268,25 @@ class World:
         assert period_report(sites=[self.site], first=date, last=date).currencies == [report.totals]
         if all(each in self.books.sealed for each in self.books.days if each < date):
             assert report.seal.perpetual_total == self.books.perpetual_total(date)
-        self._compare_pages(day, report)
-        self._compare_meters(day, report)
-        self._compare_tanks(day)
+        compared = reconciliation(day)
+        self._compare_pages(day, report, compared)
+        self._compare_meters(day, report, compared)
+        self._compare_tanks(day, compared)
         if day.sealed_at is not None:
             self._compare_document(day, expected)
 
-    def _compare_pages(self, day: FiscalDay, report: DayReport) -> None:
+    def compare_card(self) -> None:
+        """Compare the site's card, which has its newest day."""
+        [card] = site_rows([self.site])
+        assert card.day is not None
+        assert card.day.fiscal_day == self.dates[-1]
+        turnover = self.books.turnover(self.dates[-1])
+        assert (card.volume, card.amount) == (turnover.litres, turnover.gross)
+        assert card.hours == day_summary(card.day).hours
+
+    def _compare_pages(self, day: FiscalDay, report: DayReport, compared: Reconciliation) -> None:
         turnover = self.books.turnover(day.fiscal_day)
-        summary, compared = day_summary(day), reconciliation(day)
+        summary = day_summary(day)
         assert figures_of(summary.turnover) == figures_of(report.totals.turnover)
         assert plainly(figures_of(summary.turnover)) == plainly(turnover)
         days = turnover_of_days(site_id=self.site.pk, fiscal_days=[day.fiscal_day])
@@ -310,12 +321,11 @@ class World:
             [line] = [one for one in report.totals.products if one.product == product.product]
             assert product.turnover == line.kinds.turnover
 
-    def _compare_meters(self, day: FiscalDay, report: DayReport) -> None:
+    def _compare_meters(self, day: FiscalDay, report: DayReport, compared: Reconciliation) -> None:
         differences = {
             nozzle: self.books.meter_difference(day.fiscal_day, nozzle)
             for nozzle in self.books.days[day.fiscal_day].meters
         }
-        compared = reconciliation(day)
         of_meters = {(one.fuelling_point, one.nozzle): one for one in compared.wet_stock.nozzles}
         assert {nozzle: one.difference for nozzle, one in of_meters.items()} == differences
         in_report = [one for one in report.nozzles if one.meter is not None]
@@ -337,19 +347,19 @@ class World:
         assert {about: told[about] for about in text} == text
         assert not any(left for about, left in told.items() if about not in text)
 
-    def _compare_tanks(self, day: FiscalDay) -> None:
+    def _compare_tanks(self, day: FiscalDay, compared: Reconciliation) -> None:
         date = day.fiscal_day
-        compared = {line.tank: line.movement for line in reconciliation(day).wet_stock.tanks}
+        movements = {line.tank: line.movement for line in compared.wet_stock.tanks}
         trends = {
             trend.tank: line.movement
             for trend in stock_trend(site=self.site, first=date, last=date)
             for line in trend.lines
         }
-        assert compared == trends
-        assert set(compared) == set(self.books.days[date].dips)
+        assert movements == trends
+        assert set(movements) == set(self.books.days[date].dips)
         for tank, (_product, opening, closing) in self.books.days[date].dips.items():
             gave, tests = self.books.tank(date, tank)
-            movement = compared[tank]
+            movement = movements[tank]
             assert (movement.metered, movement.tests) == (gave, tests)
             assert opening is not None
             assert movement.variance == (
@@ -534,5 +544,6 @@ def test_all_that_is_said_of_a_day_is_the_same(
     world.seal(third)
     for date in world.dates:
         world.compare(date)
+    world.compare_card()
     assert [str(fault) for fault in ledger_verify(sites=[world.site]).faults] == []
     transaction.savepoint_rollback(savepoint)

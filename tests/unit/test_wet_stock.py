@@ -65,3 +65,13 @@ def test_days_add_up_but_those_without_a_dip_say_nothing() -> None:
     assert month.permille == Decimal("-0.8")
     assert cumulative([]) == Variance()
     assert cumulative([]).permille is None
+    # Nobody knows of a loss where no day was dipped twice; that is not to know of none.
+    unknown = cumulative([movement(None)])
+    assert (unknown.litres, unknown.throughput, unknown.exceeds(rule_of_nothing())) == (
+        *(None, None),
+        False,
+    )
+
+
+def rule_of_nothing() -> Allowance:
+    return Allowance(permille=Decimal(0))
