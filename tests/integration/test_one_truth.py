@@ -491,7 +491,7 @@ def in_json(report: DayReport) -> dict[Line, Figures]:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     database=None,
