@@ -537,8 +537,8 @@ def test_all_that_is_said_of_a_day_is_the_same(
         world.open(first)
     for number, sequence, changed in after:
         world.correct(world.dates[number], sequence, changed)
-    for date in world.dates:
-        world.compare(date)
+    # What was sealed says what it said; what is not is compared as it is sealed.
+    world.compare(second)
     if is_late:
         world.seal(first)
     world.seal(third)
