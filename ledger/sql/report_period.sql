@@ -10,16 +10,17 @@
 -- with several processes at once: that is faster than adding them up once, site by site and rate by
 -- rate, for all parts.
 WITH days AS MATERIALIZED (
-    SELECT site_id, count(*) AS days, sum(entry_count) AS entries, sum(
+    SELECT site_id, CASE
+            WHEN fiscal_day BETWEEN %(first_month)s AND %(last_month)s
+            THEN date_trunc('month', fiscal_day)::date
+        END AS month,
+        count(*) AS days, sum(entry_count) AS entries, sum(
             greatest(coalesce(last_sequence, 0), highest_sequence) - entry_count
-        ) AS missing,
-        sum(entry_count) FILTER (
-            WHERE fiscal_day BETWEEN %(first_month)s AND %(last_month)s
-        ) AS in_months
+        ) AS missing
     FROM fiscal_day
     WHERE fiscal_day BETWEEN %(first)s AND %(last)s AND entry_count > 0
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    GROUP BY site_id
+    GROUP BY 1, 2
 ),
 posted AS MATERIALIZED (
     SELECT *
@@ -100,20 +101,23 @@ SELECT 'site' AS part, currency, id AS site_id, NULL::date AS day, NULL::varchar
     coalesce(days.entries, 0)::bigint AS count, NULL::numeric AS volume, NULL::numeric AS amount,
     NULL::numeric AS tax, coalesce(days.days, 0) AS days, coalesce(days.missing, 0)::bigint AS missing
 FROM site
-LEFT JOIN days ON days.site_id = site.id
+LEFT JOIN (
+    SELECT site_id, sum(days)::bigint AS days, sum(entries) AS entries, sum(missing) AS missing
+    FROM days
+    GROUP BY site_id
+) AS days ON days.site_id = site.id
 WHERE %(site_ids)s::smallint[] IS NULL OR site.id = ANY(%(site_ids)s::smallint[])
 UNION ALL
 SELECT 'outdated', '', NULL, NULL, NULL, NULL, NULL, NULL, count(*), NULL, NULL, NULL, NULL, NULL
-FROM days
-LEFT JOIN (
-    SELECT site_id, sum(entries) AS entries
+FROM (SELECT site_id, month, entries FROM days WHERE month IS NOT NULL) AS held
+FULL JOIN (
+    SELECT site_id, month, entries
     FROM month_sum
     WHERE month BETWEEN %(first_month)s AND %(last_month)s
         AND (%(site_ids)s::smallint[] IS NULL OR site_id = ANY(%(site_ids)s::smallint[]))
-    GROUP BY site_id
-) AS summed_up ON summed_up.site_id = days.site_id
--- Entries only ever come in, so no month can make good for what another one lacks.
-WHERE coalesce(days.in_months, 0) <> coalesce(summed_up.entries, 0)
+) AS summed_up USING (site_id, month)
+-- Each month for itself: what somebody took from one may have been put into another.
+WHERE coalesce(held.entries, 0) <> coalesce(summed_up.entries, 0)
 UNION ALL
 SELECT 'site kind', currency, site_id, NULL, NULL, kind, tax_rate, NULL, sum(count)::bigint,
     sum(volume), sum(amount), sum(tax), NULL, NULL

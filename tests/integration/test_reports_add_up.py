@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db.models import F
 from django.test import Client
 
 from ledger.models import (
@@ -25,6 +26,7 @@ from ledger.models import (
     HourTotal,
     Kind,
     MonthSum,
+    MonthTotal,
     Payment,
     PaymentTotal,
     Site,
@@ -335,6 +337,23 @@ def test_months_that_lack_an_entry_are_never_reported(books: Books) -> None:
     assert period_report_summed_up(**ends, today=TODAY) == period_report(**ends)
     entries = MonthSum.objects.order_by("month", "site").values_list("entries", flat=True)
     assert list(entries) == [4, ENTRIES, ENTRIES]
+
+
+def test_months_whose_counts_cancel_out_are_never_reported(books: Books) -> None:
+    """Somebody falsifies a total, and the counts of two months so that they add up."""
+    ends = {"first": datetime.date(2026, 7, 1), "last": TODAY}
+    site = books.days[-1].site
+    for day in ("2026-07-10", "2026-08-10"):
+        make_day(site, fiscal_day=day)
+    months = months_sum_up(**ends, today=TODAY)
+    july, august = (
+        MonthSum.objects.filter(site=site, month=month) for month in ("2026-07-01", "2026-08-01")
+    )
+    MonthTotal.objects.filter(month="2026-07-01").update(amount=F("amount") + 100)
+    assert july.update(entries=F("entries") + 1) == august.update(entries=F("entries") - 1) == 1
+    with pytest.raises(MonthsOutdatedError):
+        period_report(**ends, months=months)
+    assert period_report_summed_up(**ends, today=TODAY) == period_report(**ends)
 
 
 def test_an_entry_that_comes_in_while_months_are_summed_up_is_reported(
