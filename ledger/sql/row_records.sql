@@ -120,9 +120,10 @@ DECLARE
     newest row_record;
     next row_record;
 BEGIN
+    -- Triggers name their table in the collation "C", in which no index could be used.
     SELECT * INTO newest
     FROM row_record r
-    WHERE r.table_name = tbl AND r.key = of_key
+    WHERE r.table_name = tbl COLLATE "default" AND r.key = of_key COLLATE "default"
     ORDER BY r.number DESC
     LIMIT 1;
     IF newest.content IS NOT DISTINCT FROM content THEN

@@ -281,3 +281,12 @@ def test_every_tampering_is_named_or_listed(site: Site) -> None:
     }
     assert sorted(unnoticed) == sorted(listed)
     assert refused == REFUSED
+
+
+def test_a_row_s_records_are_found_by_their_key_alone() -> None:
+    """However many there are: a flood of messages that nobody can read is recorded one by one."""
+    for _ in range(20):
+        make_quarantined()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq_scan FROM pg_stat_xact_all_tables WHERE relname = 'row_record'")
+        assert cursor.fetchone() == (0,)
