@@ -32,9 +32,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from ledger import signing
+from ledger.services.transactions import durable
 from ledger.sql import statement
 from ledger.trail import HEAD, Head
 
@@ -83,7 +84,7 @@ def _files(path: Path) -> list[Path]:
 
 def series_add(path: Path) -> Added:
     """Link the events that wait, and add to the series what is new. SeriesError if it cannot be."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with durable(), connection.cursor() as cursor:
         cursor.execute(_LINK)
     steps = adding(path, now=datetime.datetime.now(datetime.UTC))
     with connection.cursor() as cursor, contextlib.closing(steps):

@@ -89,7 +89,7 @@ def ledger_verify(
             try:
                 # What is falsified may keep a statement from coming to an end: a time zone that is
                 # none, a tax rate of -100.
-                with transaction.atomic():
+                with transaction.atomic(durable=True):
                     verify(site, first, last, verdict, on_days)
             except (DataError, ZoneInfoNotFoundError, ValueError) as error:
                 what = f"it cannot be verified: {str(error).splitlines()[0]}"

@@ -213,6 +213,8 @@ class Undone:
 
     def __enter__(self) -> Undone:
         self._atomic = transaction.atomic()
+        # As Django's TestCase marks its own, within which a durable transaction may begin.
+        self._atomic._from_testcase = True  # type: ignore[attr-defined]
         self._atomic.__enter__()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")

@@ -11,7 +11,7 @@ _FOLDER = Path(__file__).parent
 #: A part within a function's body; others, with what Python fills in, are in no function.
 _PART = re.compile(r"\{(audit_line)\}")
 _FUNCTION = re.compile(
-    r"^CREATE FUNCTION (?P<name>\w+)\(.*?AS \$\$(?P<body>.*?)\$\$;", re.DOTALL | re.MULTILINE
+    r"^CREATE FUNCTION (?P<name>\w+)\(.*?AS \$\$(?P<content>.*?)\$\$;", re.DOTALL | re.MULTILINE
 )
 
 
@@ -47,5 +47,5 @@ def functions() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(_FOLDER.glob("*.sql")):
         text = _PART.sub(lambda part: statement(part[1]).strip(), path.read_text(encoding="utf-8"))
-        found |= {made["name"]: made["body"] for made in _FUNCTION.finditer(text)}
+        found |= {made["name"]: made["content"] for made in _FUNCTION.finditer(text)}
     return found

@@ -39,11 +39,13 @@ def test_each_transaction_refuses_to_be_inside_of_another(path: Path) -> None:
 def test_only_one_place_opens_those_that_write() -> None:
     """A selector may want a setting for its one statement, a page that nothing is stored.
 
-    An export reads all of its tables as of one moment.
+    An export reads all of its tables as of one moment. What is falsified may end one site's
+    verification, and that of the next goes on.
     """
     openers = {path for path in SOURCES if calls_of(path, "atomic")}
     reading = {
         ROOT / "ledger/selectors/reports.py",
+        ROOT / "ledger/verification.py",
         ROOT / "console/typed.py",
         ROOT / "console/own_connection.py",
     }
