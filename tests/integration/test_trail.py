@@ -181,6 +181,8 @@ class TestWritersDoNotWait:
 TAMPERINGS = [
     ("UPDATE audit_event SET subject = 'x' WHERE action = 'sites.imported'",
      "event {last} (sites.imported) of the audit trail is not as it was recorded"),
+    ("UPDATE audit_event SET site_id = 32000 WHERE action = 'sites.imported'",
+     "event {last} (sites.imported) of the audit trail is not as it was recorded"),
     ("UPDATE audit_event SET at = at - interval '1 s' WHERE action = 'sites.imported'",
      "event {last} (sites.imported) of the audit trail is not as it was recorded"),
     ("UPDATE audit_event SET site_id = NULL WHERE action = 'day.closed'",
