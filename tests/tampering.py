@@ -68,7 +68,7 @@ class Column:
                 return json.dumps({**value, "x": 1} if isinstance(value, dict) else {"x": 1})
             case "character varying" | "text":
                 return _other_text(value or "", self.length)
-        raise NotImplementedError(f"a column of {self.kind}")
+        raise AssertionError(f"say here what another value of a column of {self.kind} is")
 
 
 def _other_text(value: str, length: int | None) -> str:
